@@ -1,0 +1,1 @@
+"""Course tracker: plans, reminds of and follows courses of treatment."""

@@ -1,0 +1,1 @@
+"""Ways a message leaves the house. One small file each."""

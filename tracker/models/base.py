@@ -1,0 +1,144 @@
+"""What all tables share: ids, column types, names of constraints, triggers."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from sqlalchemy import DDL, JSON, DateTime, Enum, Float, MetaData, Numeric, String, Text, Uuid, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.schema import Table
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# Version 7 keeps an index in order of time; Python has it from 3.14 on.
+new_id: Callable[[], uuid.UUID] = getattr(uuid, "uuid7", uuid.uuid4)
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An instant: refuses a naive value, gives back an aware one in UTC, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} is naive; an instant needs its zone")
+        instant = value.astimezone(UTC)
+        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Thousandths(TypeDecorator[Decimal]):
+    """An exact amount with up to three decimals (kg, mg, mL, mg/kg); refuses more."""
+
+    impl = Numeric(9, 3)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        # SQLite has no decimals; nine digits go through its REAL and back unharmed.
+        return dialect.type_descriptor(Float() if dialect.name == "sqlite" else Numeric(9, 3))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value != value.quantize(Decimal("0.001")):
+            raise ValueError(f"{value} has more than three decimals")
+        return float(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(str(value)).quantize(Decimal("0.001"))
+
+
+Instant = Annotated[datetime, mapped_column(UtcInstant)]
+Amount = Annotated[Decimal, mapped_column(Thousandths)]
+Line = Annotated[str, mapped_column(String(200))]  # one line of text
+Body = Annotated[str, mapped_column(Text)]  # text of several lines
+Token = Annotated[str, mapped_column(String(64))]  # a hash in hex, a short code
+Id = Annotated[uuid.UUID, mapped_column(Uuid)]
+PrimaryId = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, default=new_id)]
+Data = Annotated[Any, mapped_column(JSON().with_variant(JSONB(), "postgresql"))]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        StrEnum: Enum(
+            StrEnum,
+            native_enum=False,
+            create_constraint=True,
+            length=32,
+            values_callable=lambda members: [member.value for member in members],
+        ),
+        str: String(200),
+    }
+
+
+def where(condition: str) -> dict[str, Any]:
+    """Return the arguments that make an `Index` partial on both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+def on_create(table: Any, *, sqlite: tuple[str, ...] = (), postgresql: tuple[str, ...] = ()) -> None:
+    """Run these statements when `create_all` has made `table`. The migration writes them out again by hand."""
+    assert isinstance(table, Table)
+    for dialect, statements in (("sqlite", sqlite), ("postgresql", postgresql)):
+        for statement in statements:
+            # DDL formats with %; our SQL has none to fill in.
+            event.listen(table, "after_create", DDL(statement.replace("%", "%%")).execute_if(dialect=dialect))
+
+
+def never_change(table: Any, *, when: str = "", columns: str = "") -> None:
+    """Let the database refuse every UPDATE and DELETE of `table`'s rows for which `when` (SQL over OLD) is true.
+
+    With `columns` ("a, b") only an UPDATE that names one of them is refused, and no DELETE guard is added.
+    """
+    name = table.name
+    verbs = [("update", f"UPDATE OF {columns}" if columns else "UPDATE")] + ([] if columns else [("delete", "DELETE")])
+    condition = f" WHEN ({when})" if when else ""
+    for word, verb in verbs:
+        on_create(
+            table,
+            sqlite=(
+                f"CREATE TRIGGER {name}_no_{word} BEFORE {verb} ON {name}{condition} "
+                f"BEGIN SELECT RAISE(ABORT, '{name} rows are kept as written'); END",
+            ),
+            postgresql=(
+                f"CREATE TRIGGER {name}_no_{word} BEFORE {verb} ON {name} FOR EACH ROW{condition} "
+                f"EXECUTE FUNCTION keep_as_written()",
+            ),
+        )
+
+
+event.listen(
+    Base.metadata,
+    "before_create",
+    DDL(
+        "CREATE OR REPLACE FUNCTION keep_as_written() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN RAISE EXCEPTION '%% rows are kept as written', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$"
+    ).execute_if(dialect="postgresql"),
+)
+event.listen(
+    Base.metadata,
+    "before_create",
+    DDL("CREATE EXTENSION IF NOT EXISTS btree_gist").execute_if(dialect="postgresql"),
+)

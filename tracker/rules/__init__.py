@@ -1,0 +1,1 @@
+"""What the clinic knows, as pure functions: no database, no clock, no web."""

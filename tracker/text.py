@@ -1,0 +1,80 @@
+"""Words for people: translation, and dates and times as the clinic's country says them.
+
+`gettext` marks and translates a message in the language of the current context. Numbers of more than one kind go in by
+name: `gettext("Visit %(n)s: %(room)s is taken", n=3, room="Sage")`, the same call that templates make.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, time
+from functools import cache
+from gettext import GNUTranslations, NullTranslations, translation
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from tracker.paths import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+@cache
+def _catalogue(language: str) -> GNUTranslations | NullTranslations:
+    return translation("tracker", shipped("templates") / "locale", [language], fallback=True)
+
+
+@contextmanager
+def speaking(language: str) -> "Iterator[None]":
+    """Translate into `language` (ISO 639-1) inside the block."""
+    token = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def language() -> str:
+    """Return the language of the current context (ISO 639-1)."""
+    return _language.get()
+
+
+def gettext(message: str, /, **values: object) -> str:
+    """Return `message` in the current language, with `%(name)s` filled in from `values`."""
+    said = _catalogue(_language.get()).gettext(message)
+    return said % values if values else said
+
+
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
+    """Return the form of the message that suits `n`, with `%(n)s` and `values` filled in."""
+    return _catalogue(_language.get()).ngettext(one, many, n) % {"n": n, **values}
+
+
+def _locale(country: str) -> str:
+    return f"{_language.get()}_{country}"
+
+
+def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
+    """Say the time of day in `zone`: "1:30 PM"."""
+    from babel.dates import format_time  # babel takes 60 ms to load; not every command says a time
+
+    local = instant.astimezone(zone)
+    return format_time(time(local.hour, local.minute), "short", locale=_locale(country)).replace("\u202f", " ")
+
+
+def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, form: str = "EEE, MMM d") -> str:
+    """Say a day: "Tue, Nov 24". An instant needs the `zone` it is to be seen in; `form` is a CLDR skeleton."""
+    from babel.dates import format_skeleton
+
+    if isinstance(day, datetime):
+        if zone is None:
+            raise ValueError("an instant needs a zone to be a day")
+        day = day.astimezone(zone).date()
+    skeleton = form.replace(",", "").replace(" ", "")
+    return format_skeleton(skeleton, datetime.combine(day, time()), locale=_locale(country))
+
+
+def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
+    """Say day and time: "Tue, Nov 24, 1:30 PM"."""
+    return f"{say_day(instant, zone, country)}, {say_time(instant, zone, country)}"

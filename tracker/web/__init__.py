@@ -1,0 +1,1 @@
+"""HTTP in, HTML out: staff pages and patient pages."""
