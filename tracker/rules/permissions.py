@@ -5,15 +5,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
+from tracker.rules.vocabulary import Role
 
-class Role(StrEnum):
-    """What a staff member is in the clinic. One account has one."""
-
-    ADMIN = "admin"
-    COORDINATOR = "coordinator"
-    NURSE = "nurse"
-    PHYSICIAN = "physician"
-    AUDITOR = "auditor"
+__all__ = ["Actor", "Permission", "Role", "allows"]
 
 
 class Permission(StrEnum):
