@@ -1,0 +1,50 @@
+# Everything a person types here. Python 3.11 or newer, make and a package index are all it needs.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
+
+.PHONY: run test check bench faults shots vendor dev locks clean
+
+run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
+	@exec $(BIN)/tracker demo --port $(PORT)
+
+test: .venv/.dev  ## the whole suite, with PostgreSQL and a browser where the machine has them
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/.dev  ## format, lint, types, floors, dependencies
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry tracker
+
+vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
+	@$(BIN)/python hatch_build.py
+
+dev: .venv/.dev  ## the virtual environment with everything a developer needs
+
+locks: .venv/.dev  ## write requirements/*.txt anew from pyproject.toml
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --group pyproject.toml:dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group pyproject.toml:build -c requirements/runtime.txt -o requirements/build.txt
+	$(LOCK) --group pyproject.toml:node -o requirements/node.txt
+
+clean:  ## remove what was built; the data in var/ stays
+	rm -rf .venv node_modules build dist tracker/static/vendor
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements/runtime.txt requirements/build.txt requirements/node.txt pyproject.toml hatch_build.py package-lock.json tracker/static/icons.txt | .venv/bin/python
+	$(PIP) install -q --require-hashes -r requirements/runtime.txt
+	$(PIP) install -q --require-hashes -r requirements/build.txt
+	if $(BIN)/python hatch_build.py --node-missing; then $(PIP) install -q --require-hashes -r requirements/node.txt; fi
+	$(PIP) install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	$(PIP) install -q --require-hashes -r requirements/dev.txt
+	@touch $@
