@@ -63,7 +63,9 @@ def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     return format_time(time(local.hour, local.minute), "short", locale=_locale(country)).replace("\u202f", " ")
 
 
-def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, form: str = "EEE, MMM d") -> str:
+def say_day(
+    day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, form: str = "EEE, MMM d"
+) -> str:
     """Say a day: "Tue, Nov 24". An instant needs the `zone` it is to be seen in; `form` is a CLDR skeleton."""
     from babel.dates import format_skeleton
 

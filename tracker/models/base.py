@@ -60,7 +60,6 @@ class Thousandths(TypeDecorator[Decimal]):
 
 
 Instant = Annotated[datetime, mapped_column(UtcInstant)]
-Amount = Annotated[Decimal, mapped_column(Thousandths)]
 Line = Annotated[str, mapped_column(String(200))]  # one line of text
 Body = Annotated[str, mapped_column(Text)]  # text of several lines
 Token = Annotated[str, mapped_column(String(64))]  # a hash in hex, a short code
@@ -107,25 +106,22 @@ def on_create(table: Any, *, sqlite: tuple[str, ...] = (), postgresql: tuple[str
             event.listen(table, "after_create", DDL(statement.replace("%", "%%")).execute_if(dialect=dialect))
 
 
-def never_change(table: Any, *, when: str = "", columns: str = "") -> None:
-    """Let the database refuse every UPDATE and DELETE of `table`'s rows for which `when` (SQL over OLD) is true.
+def never_change(table: Any, *verbs: str, when: str = "") -> None:
+    """Let the database refuse to change rows of `table` once written.
 
-    With `columns` ("a, b") only an UPDATE that names one of them is refused, and no DELETE guard is added.
+    Args:
+        table: The table to guard.
+        verbs: What is refused, of "UPDATE", "DELETE"; both if none is named.
+        when: SQL over OLD that says which rows are guarded; all if empty.
     """
-    name = table.name
-    verbs = [("update", f"UPDATE OF {columns}" if columns else "UPDATE")] + ([] if columns else [("delete", "DELETE")])
     condition = f" WHEN ({when})" if when else ""
-    for word, verb in verbs:
+    for verb in verbs or ("UPDATE", "DELETE"):
+        create = f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} FOR EACH ROW{condition}"
+        refusal = f"SELECT RAISE(ABORT, '{table.name} rows are kept as written');"
         on_create(
             table,
-            sqlite=(
-                f"CREATE TRIGGER {name}_no_{word} BEFORE {verb} ON {name}{condition} "
-                f"BEGIN SELECT RAISE(ABORT, '{name} rows are kept as written'); END",
-            ),
-            postgresql=(
-                f"CREATE TRIGGER {name}_no_{word} BEFORE {verb} ON {name} FOR EACH ROW{condition} "
-                f"EXECUTE FUNCTION keep_as_written()",
-            ),
+            sqlite=(f"{create} BEGIN {refusal} END",),
+            postgresql=(f"{create} EXECUTE FUNCTION keep_as_written()",),
         )
 
 

@@ -1,0 +1,74 @@
+"""Tables, constraints and types."""
+
+from tracker.models.access import GuessCount, LoginSession, PatientLink, PortalSession, RequestKey, UserAccount
+from tracker.models.audit import AuditEntry, AuditHead
+from tracker.models.base import Base, new_id
+from tracker.models.bedside import (
+    Addendum,
+    ChecklistAnswer,
+    Dose,
+    InfusionOrder,
+    Note,
+    RecoveryNote,
+    SideEffect,
+    VitalReading,
+)
+from tracker.models.clinic import Clinic, OpeningHours, Setting
+from tracker.models.messages import Attempt, OutboxMessage, Reminder, WorkerHeartbeat
+from tracker.models.outcomes import ScaleResponse, Task
+from tracker.models.people import (
+    Allergy,
+    CareContact,
+    Closure,
+    ContactPoint,
+    Medicine,
+    Patient,
+    Resource,
+    Shift,
+    StaffMember,
+)
+from tracker.models.schedule import Claim, Course, ProtocolVersion, Visit, VisitEvent
+
+__all__ = [
+    "Addendum",
+    "Allergy",
+    "Attempt",
+    "AuditEntry",
+    "AuditHead",
+    "Base",
+    "CareContact",
+    "ChecklistAnswer",
+    "Claim",
+    "Clinic",
+    "Closure",
+    "ContactPoint",
+    "Course",
+    "Dose",
+    "GuessCount",
+    "InfusionOrder",
+    "LoginSession",
+    "Medicine",
+    "Note",
+    "OpeningHours",
+    "OutboxMessage",
+    "Patient",
+    "PatientLink",
+    "PortalSession",
+    "ProtocolVersion",
+    "RecoveryNote",
+    "Reminder",
+    "RequestKey",
+    "Resource",
+    "ScaleResponse",
+    "Setting",
+    "Shift",
+    "SideEffect",
+    "StaffMember",
+    "Task",
+    "UserAccount",
+    "Visit",
+    "VisitEvent",
+    "VitalReading",
+    "WorkerHeartbeat",
+    "new_id",
+]
