@@ -1,0 +1,190 @@
+"""Which messages a series asks for, and when: clock changes, quiet hours, late bookings."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.rules import cadence
+from tracker.rules.cadence import DEFAULT, PlannedVisit, Purpose, QuietHours, Step, Wanted, Which, wanted
+from tracker.rules.vocabulary import VisitStatus
+
+DENVER = ZoneInfo("America/Denver")
+ZONES = [ZoneInfo(name) for name in ("America/Denver", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")]
+QUIET = QuietHours()
+BOOKED = datetime(2026, 9, 1, 17, tzinfo=UTC)
+
+
+def at(day: str, clock: str, zone: ZoneInfo = DENVER) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time.fromisoformat(clock), zone)
+
+
+def series(*starts: datetime, status: VisitStatus = VisitStatus.BOOKED) -> list[PlannedVisit]:
+    return [PlannedVisit(UUID(int=n), start, status) for n, start in enumerate(starts, start=1)]
+
+
+def plan(visits: list[PlannedVisit], *, booked_at: datetime = BOOKED, zone: ZoneInfo = DENVER) -> list[Wanted]:
+    return wanted(visits, DEFAULT, zone=zone, quiet=QUIET, booked_at=booked_at)
+
+
+def due(messages: list[Wanted], purpose: Purpose, zone: ZoneInfo = DENVER) -> list[str]:
+    return [m.due_at.astimezone(zone).strftime("%a %d %H:%M") for m in messages if m.purpose is purpose]
+
+
+def test_a_series_of_two_asks_for_these_and_no_others():
+    messages = plan(series(at("2026-10-05", "09:00"), at("2026-10-07", "09:00")))
+    assert due(messages, Purpose.ITINERARY) == ["Tue 01 11:00"]
+    assert due(messages, Purpose.FIRST_VISIT) == ["Fri 02 09:00"]
+    assert due(messages, Purpose.VISIT) == ["Sun 04 09:00", "Tue 06 09:00"]
+    assert due(messages, Purpose.NEXT_DAY) == ["Tue 06 10:00", "Thu 08 10:00"]
+    assert due(messages, Purpose.THERAPY) == ["Wed 07 10:00", "Fri 09 10:00"]
+    assert due(messages, Purpose.CHECK_IN) == ["Wed 21 10:00"]
+    assert due(messages, Purpose.LATE_CHECK_IN) == ["Wed 04 10:00"]
+    assert len(messages) == 10
+
+
+def test_a_single_visit_is_first_and_last_and_asks_once():
+    assert due(plan(series(at("2026-10-05", "09:00"))), Purpose.THERAPY) == ["Wed 07 10:00"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"), [(Step(Purpose.VISIT, hours=-24), "10:00"), (Step(Purpose.VISIT, days=-1), "09:00")]
+)
+def test_a_day_before_is_not_24_hours_before_when_clocks_go_back(step, said):
+    """Denver's clocks go back on 1 November 2026 at 2:00: 9:00 that day is 25 hours after 9:00 the day before."""
+    [message] = wanted(series(at("2026-11-01", "09:00")), (step,), zone=DENVER, quiet=QUIET, booked_at=BOOKED)[1:]
+    assert message.due_at.astimezone(DENVER).strftime("%d %H:%M") == f"31 {said}"
+
+
+def test_a_clock_time_that_is_skipped_is_as_long_after_the_jump():
+    assert cadence.at_clock(date(2026, 3, 8), time(2, 30), DENVER) == at("2026-03-08", "03:30").astimezone(UTC)
+
+
+def test_a_clock_time_that_comes_twice_is_the_first():
+    assert cadence.at_clock(date(2026, 11, 1), time(1, 30), DENVER) == datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
+
+
+def test_at_night_a_message_waits_for_the_morning():
+    [_, early, *_] = plan(series(at("2026-10-05", "07:45")))
+    assert early.due_at.astimezone(DENVER).strftime("%a %H:%M") == "Fri 08:00"
+
+
+def test_at_night_a_message_goes_the_evening_before_when_the_morning_is_too_late():
+    moment, until = at("2026-10-05", "05:00"), at("2026-10-05", "07:00")
+    sent = cadence.outside_quiet(moment, zone=DENVER, quiet=QUIET, until=until)
+    assert sent.astimezone(DENVER).strftime("%d %H:%M") == "04 20:30"
+
+
+def test_what_was_due_before_booking_is_left_to_the_itinerary():
+    booked = at("2026-10-04", "15:00")
+    messages = plan(series(at("2026-10-05", "09:00")), booked_at=booked)
+    assert [m.purpose for m in messages[:2]] == [Purpose.ITINERARY, Purpose.NEXT_DAY]
+    assert messages[0].due_at == booked
+
+
+def test_a_visit_that_moved_asks_at_once_for_what_was_due_since():
+    """Booked weeks ago, moved at 15:00 to tomorrow 9:00: the reminder was due this morning and still is of use."""
+    [reminder] = [m for m in plan(series(at("2026-10-05", "09:00"))) if m.purpose is Purpose.VISIT]
+    assert reminder.due_at < at("2026-10-04", "15:00") < reminder.expires_at == at("2026-10-05", "07:00")
+
+
+@pytest.mark.parametrize(
+    "status", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD, VisitStatus.TRANSFERRED]
+)
+def test_a_visit_that_is_off_asks_for_nothing(status):
+    assert plan(series(at("2026-10-05", "09:00"), status=status)) == []
+
+
+def test_a_visit_under_way_keeps_only_what_comes_after_it():
+    messages = plan(series(at("2026-10-05", "09:00"), status=VisitStatus.INFUSING))
+    assert not {Purpose.VISIT, Purpose.FIRST_VISIT} & {m.purpose for m in messages}
+    assert due(messages, Purpose.NEXT_DAY) == ["Tue 06 10:00"]
+
+
+def test_a_discharged_visit_leaves_the_itinerary_as_it_was():
+    """Else every discharge would send the dates again."""
+    starts = at("2026-10-05", "09:00"), at("2026-10-07", "09:00")
+    before = plan(series(*starts))[0]
+    first, second = series(*starts)
+    after = plan([PlannedVisit(first.id, first.starts_at, VisitStatus.DISCHARGED), second])[0]
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("purpose", "status", "may"),
+    [
+        (Purpose.VISIT, VisitStatus.BOOKED, True),
+        (Purpose.VISIT, VisitStatus.ARRIVED, False),
+        (Purpose.VISIT, VisitStatus.CANCELLED, False),
+        (Purpose.NEXT_DAY, VisitStatus.DISCHARGED, True),
+        (Purpose.NEXT_DAY, VisitStatus.BOOKED, False),
+        (Purpose.CHECK_IN, VisitStatus.HELD, False),
+    ],
+)
+def test_a_message_makes_sense_only_while_its_visit_stands_so(purpose, status, may):
+    assert cadence.sendable(purpose, status) is may
+
+
+def test_a_step_counts_one_way_and_leaves_time_to_act():
+    with pytest.raises(ValueError, match="not both"):
+        Step(Purpose.VISIT, hours=-24, days=-1)
+    with pytest.raises(ValueError, match="no use"):
+        Step(Purpose.VISIT, hours=-1)
+
+
+def test_a_naive_instant_is_a_bug():
+    with pytest.raises(ValueError, match="aware"):
+        plan(series(at("2026-10-05", "09:00").replace(tzinfo=None)))
+
+
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
+courses = st.lists(st.tuples(instants, st.sampled_from(list(VisitStatus))), min_size=1, max_size=6)
+
+
+@given(courses, instants, st.sampled_from(ZONES))
+def test_whatever_the_series_no_message_is_at_night_doubled_or_too_late(course, booked_at, zone):
+    visits = [PlannedVisit(UUID(int=n), start, status) for n, (start, status) in enumerate(course)]
+    messages = plan(visits, booked_at=booked_at, zone=zone)
+    starts = {visit.id: visit.starts_at for visit in visits}
+    assert len({(m.purpose, m.visit_id) for m in messages}) == len(messages)
+    for message in messages:
+        assert booked_at <= message.due_at < message.expires_at
+        # Only the itinerary of somebody who books at night for the same morning has no better time.
+        if message.purpose is not Purpose.ITINERARY:
+            assert not QUIET.cover(message.due_at.astimezone(zone).time())
+        if message.purpose in (Purpose.VISIT, Purpose.FIRST_VISIT):
+            assert message.expires_at <= starts[message.visit_id] - cadence.LAST_CALL
+
+
+@given(courses, instants, st.sampled_from(ZONES), st.randoms())
+def test_the_order_of_the_visits_does_not_matter(course, booked_at, zone, random):
+    visits = [PlannedVisit(UUID(int=n), start, status) for n, (start, status) in enumerate(course)]
+    shuffled = random.sample(visits, len(visits))
+    assert plan(visits, booked_at=booked_at, zone=zone) == plan(shuffled, booked_at=booked_at, zone=zone)
+
+
+@given(instants, st.sampled_from(ZONES), st.times(), st.times(), st.integers(0, 72))
+def test_outside_quiet_is_outside_quiet(moment, zone, start, end, hours):
+    """But for quiet hours so long that nothing is left, or a clock change in the minutes before them."""
+    quiet = QuietHours(start, end)
+    until = moment + timedelta(hours=hours)
+    sent = cadence.outside_quiet(moment, zone=zone, quiet=quiet, until=until)
+    if not quiet.cover(moment.astimezone(zone).time()):
+        assert sent == moment
+    elif sent >= moment:
+        assert sent < until
+        assert sent - moment <= timedelta(hours=25)
+    else:
+        assert moment - sent <= timedelta(hours=26)
+
+
+def test_steps_name_the_visits_they_are_for():
+    starts = [at(f"2026-10-{day:02}", "09:00") for day in (5, 7, 9)]
+    for which, count in ((Which.EACH, 3), (Which.FIRST, 1), (Which.LAST, 1)):
+        found = wanted(
+            series(*starts), (Step(Purpose.VISIT, which, hours=-24),), zone=DENVER, quiet=QUIET, booked_at=BOOKED
+        )
+        assert len(found) == count + 1

@@ -1,0 +1,99 @@
+"""The way of one message: its states, the moves between them, and when to try again.
+
+Sending exactly once is impossible. So a message is marked as being sent before the network is touched, and one whose
+end nobody saw is *uncertain*: a person looks after it, and it is never sent again by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from tracker.rules.vocabulary import ReminderStatus as S
+
+
+class Event(StrEnum):
+    """What can happen to a message."""
+
+    LEASE = "lease"  # a worker takes it
+    RELEASE = "release"  # the worker gave it back, or died before the mark
+    MARK = "mark"  # about to touch the network
+    ACCEPT = "accept"  # the receiving server took it
+    DEFER = "defer"  # refused before it was handed over: try again later
+    REFUSE = "refuse"  # refused for good
+    LOSE = "lose"  # handed over or not: nobody knows
+    EXPIRE = "expire"  # of no use any more
+    CANCEL = "cancel"  # its visit is off
+    SUPERSEDE = "supersede"  # its visit moved; another message takes its place
+    SUPPRESS = "suppress"  # not to be sent: no consent, no address
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From any of `sources` to `target`."""
+
+    sources: frozenset[S]
+    target: S
+
+
+# What is marked can't be called back: the network may have it already.
+UNSENT = frozenset({S.SCHEDULED, S.LEASED})
+LIVE = UNSENT | {S.SENDING}
+
+MOVES: Mapping[Event, Move] = MappingProxyType(
+    {
+        Event.LEASE: Move(frozenset({S.SCHEDULED}), S.LEASED),
+        Event.RELEASE: Move(frozenset({S.LEASED}), S.SCHEDULED),
+        Event.MARK: Move(frozenset({S.LEASED}), S.SENDING),
+        Event.ACCEPT: Move(frozenset({S.SENDING}), S.ACCEPTED),
+        Event.DEFER: Move(frozenset({S.SENDING}), S.SCHEDULED),
+        Event.REFUSE: Move(frozenset({S.SENDING}), S.FAILED),
+        Event.LOSE: Move(frozenset({S.SENDING}), S.UNCERTAIN),
+        Event.EXPIRE: Move(UNSENT, S.EXPIRED),
+        Event.CANCEL: Move(UNSENT, S.CANCELLED),
+        Event.SUPERSEDE: Move(UNSENT, S.SUPERSEDED),
+        Event.SUPPRESS: Move(UNSENT, S.SUPPRESSED),
+    }
+)
+
+# A worker has this long from lease to record; a send's own deadline is far below.
+LEASE = timedelta(seconds=120)
+PAUSES = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=8),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+)
+SPREAD = 0.2  # pauses vary by this share, so that what failed together doesn't come back together
+
+
+def after(status: S, event: Event) -> S:
+    """Return the state that `event` leads to from `status`.
+
+    Raises:
+        ValueError: A message in `status` can't meet `event`. That is a caller's bug, or a worker that came too late.
+    """
+    move = MOVES[event]
+    if status not in move.sources:
+        raise ValueError(f"a message that is {status} can't {event}")
+    return move.target
+
+
+def next_try(tries: int, now: datetime, expires_at: datetime, *, chance: float) -> datetime | None:
+    """Return when to try again after `tries` failed ones, or None if that would be too late to be of use.
+
+    Args:
+        tries: How many tries there were, from 1.
+        expires_at: Of no use from then on.
+        chance: Where in the spread the pause falls, 0 <= chance < 1; the caller draws it.
+
+    Raises:
+        ValueError: `tries` or `chance` is out of range.
+    """
+    if tries < 1 or not 0 <= chance < 1:
+        raise ValueError("tries are counted from 1, chance is in [0, 1)")
+    pause = PAUSES[min(tries, len(PAUSES)) - 1]
+    again = now + pause * (1 - SPREAD + 2 * SPREAD * chance)
+    return again if again < expires_at else None
