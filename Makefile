@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
 
-.PHONY: run test check bench faults shots vendor dev locks clean
+.PHONY: run test check bench faults shots vendor dev docs locks clean
 
 run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
 	@exec $(BIN)/tracker demo --port $(PORT)
@@ -24,6 +24,9 @@ vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
 	@$(BIN)/python hatch_build.py
 
 dev: .venv/.dev  ## the virtual environment with everything a developer needs
+
+docs: .venv/.runtime  ## write docs/configuration.md anew
+	$(BIN)/python -m tracker.config > docs/configuration.md
 
 locks: .venv/.dev  ## write requirements/*.txt anew from pyproject.toml
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
