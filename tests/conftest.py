@@ -1,0 +1,134 @@
+"""What all tests share: a fresh database of either kind, already migrated."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from tests.postgres import Cluster, binaries
+from tracker import db
+from tracker.paths import shipped
+
+KINDS = ("sqlite", "postgresql")
+NOW = datetime(2026, 3, 2, 16, 0, tzinfo=UTC)  # a Monday, 9:00 in Denver
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision`."""
+    config = Config()
+    config.set_main_option("script_location", str(shipped("migrations")))
+    engine = db.build_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def pytest_configure_node(node) -> None:
+    """Give every worker of a parallel run the one cluster (xdist calls this)."""
+    if binaries() and not hasattr(node.config, "_cluster"):
+        node.config._cluster = Cluster()
+    cluster = getattr(node.config, "_cluster", None)
+    node.workerinput["postgres"] = str(cluster.folder) if cluster else ""
+
+
+def pytest_unconfigure(config) -> None:
+    """Leave no cluster behind."""
+    if hasattr(config, "_cluster"):
+        config._cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres(request) -> str:
+    """Return the folder of the run's cluster, whose socket lies in it."""
+    shared = getattr(request.config, "workerinput", {}).get("postgres")
+    if shared:
+        return shared
+    if not binaries():
+        missing("PostgreSQL (Debian: apt-get install postgresql)")
+    if not hasattr(request.config, "_cluster"):
+        request.config._cluster = Cluster()
+    return str(request.config._cluster.folder)
+
+
+def missing(what: str) -> None:
+    """Skip a test for want of `what`; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI may skip nothing")
+    pytest.skip(f"needs {what}")
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "tracker.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres, worker_name) -> str:
+    name = f"template_{worker_name}"
+    with _maintenance(postgres).connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    upgrade(postgres_url(postgres, name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def worker_name(request) -> str:
+    """Return this worker's name in a parallel run, "main" otherwise."""
+    return getattr(request.config, "workerinput", {}).get("workerid", "main")
+
+
+def postgres_url(folder: str, database: str) -> str:
+    """Return the address of a database in the cluster at `folder`."""
+    return f"postgresql+psycopg://tracker@/{database}?host={folder}"
+
+
+def _maintenance(folder: str):
+    return create_engine(postgres_url(folder, "postgres"), isolation_level="AUTOCOMMIT")
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template, tmp_path) -> str:
+    """Return the address of a fresh, migrated SQLite database."""
+    shutil.copy(_sqlite_template, tmp_path / "tracker.db")
+    return f"sqlite:///{tmp_path}/tracker.db"
+
+
+@pytest.fixture
+def postgres_url_fresh(postgres, _postgres_template, worker_name) -> Iterator[str]:
+    """Return the address of a fresh, migrated PostgreSQL database."""
+    name = f"t_{worker_name}_{next(_numbers)}"
+    engine = _maintenance(postgres)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_postgres_template}"))
+    yield postgres_url(postgres, name)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def database(request) -> Iterator[str]:
+    """Configure a fresh, migrated database of each kind in turn; return its address."""
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url_fresh")
+    engine = db.configure(url)
+    yield url
+    engine.dispose()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Return the instant that the tests call now."""
+    return NOW

@@ -1,0 +1,73 @@
+"""The two ways to the database, and what each refuses."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import StatementError
+
+from tests.conftest import NOW
+from tracker import db
+from tracker.errors import Busy
+from tracker.models import Clinic
+
+
+def cottonwood() -> Clinic:
+    """Return a clinic that isn't stored yet."""
+    return Clinic(
+        name="Cottonwood Clinic",
+        discreet_name="Cottonwood",
+        zone_name="America/Denver",
+        country="US",
+        phone="+15055550100",
+        address="14 Mill Lane",
+        created_at=NOW,
+    )
+
+
+def test_what_is_committed_is_read_back_with_aware_instants(database):
+    """An instant comes back as it went in, in UTC."""
+    with db.transaction() as session:
+        session.add(cottonwood())
+    with db.read() as session:
+        assert session.scalars(select(Clinic)).one().created_at == NOW
+
+
+def test_an_error_undoes_everything(database):
+    """Leaving by an exception keeps nothing."""
+    with pytest.raises(ZeroDivisionError), db.transaction() as session:
+        session.add(cottonwood())
+        session.flush()
+        raise ZeroDivisionError
+    with db.read() as session:
+        assert session.scalars(select(Clinic)).first() is None
+
+
+def test_reading_can_not_write(database):
+    """The database itself refuses a write under `read()`."""
+    with pytest.raises(Exception, match=r"read-?only"), db.read() as session:  # noqa: PT012
+        session.add(cottonwood())
+        session.flush()
+    with db.transaction() as session:  # and the connection can write again afterwards
+        session.add(cottonwood())
+
+
+def test_transactions_do_not_nest(database):
+    """A second one inside the first is a bug, and is told so."""
+    with pytest.raises(RuntimeError, match="nest"), db.transaction(), db.transaction():
+        pass
+
+
+def test_a_naive_instant_is_refused(database):
+    """Nobody stores a time without its zone."""
+    clinic = cottonwood()
+    clinic.created_at = datetime(2026, 3, 2, 9)  # noqa: DTZ001
+    with pytest.raises(StatementError, match="naive"), db.transaction() as session:
+        session.add(clinic)
+
+
+def test_a_database_that_is_gone_is_busy(tmp_path):
+    """What the web answers with 503 has a type."""
+    db.configure(f"sqlite:///{tmp_path}/no/such/folder/tracker.db")
+    with pytest.raises(Busy), db.read() as session:
+        session.execute(text("SELECT 1"))
