@@ -8,7 +8,7 @@ revision = "0001"
 down_revision = None
 
 POSTGRESQL_FIRST = (
-    "CREATE OR REPLACE FUNCTION keep_as_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%% rows are kept as written', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
+    "CREATE OR REPLACE FUNCTION keep_as_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' rows are kept as written', ERRCODE = 'restrict_violation'; END $$",
     "CREATE EXTENSION IF NOT EXISTS btree_gist",
 )
 SQLITE = (

@@ -130,7 +130,8 @@ event.listen(
     "before_create",
     DDL(
         "CREATE OR REPLACE FUNCTION keep_as_written() RETURNS trigger LANGUAGE plpgsql AS $$ "
-        "BEGIN RAISE EXCEPTION '%% rows are kept as written', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$"
+        "BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' rows are kept as written', "
+        "ERRCODE = 'restrict_violation'; END $$"
     ).execute_if(dialect="postgresql"),
 )
 event.listen(
