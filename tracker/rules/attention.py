@@ -1,0 +1,241 @@
+"""What is wrong with a visit, where it stands, and whom it keeps waiting.
+
+Plain facts go in (`VisitFacts`), chips come out; words and colours are the template's. Instants are aware.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from tracker.rules.vocabulary import VisitStatus
+
+VITALS_GRACE = timedelta(minutes=3)  # a set is overdue three minutes after it was due: docs/clinical-rules.md
+ABSENT_AFTER = timedelta(minutes=15)  # the first call to somebody who has not come
+DRIVER_WANTED = timedelta(hours=24)  # from here on an unconfirmed driver is somebody's business
+
+IN_A_ROOM = frozenset(
+    {VisitStatus.TIME_OUT, VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING, VisitStatus.READY}
+)
+WATCHED = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING})
+BEFORE_START = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
+OFF_THE_BOARD = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
+FINISHED = frozenset({VisitStatus.DISCHARGED, VisitStatus.TRANSFERRED})
+
+
+class Level(StrEnum):
+    """How loud: STOP is overdue or stop, SOON is act soon; the rest is quiet."""
+
+    PLAIN = "plain"
+    ACTIVE = "active"
+    DONE = "done"
+    OFF = "off"
+    SOON = "soon"
+    STOP = "stop"
+
+
+class Matter(StrEnum):
+    """What can be wrong, the worst first: a visit's chip shows the first that is true."""
+
+    ANSWER = "answer"  # an answer about suicide waits to be read
+    VITALS = "vitals"  # a set is overdue
+    ABSENT = "absent"  # not here yet
+    TASK = "task"  # something owed outside a visit
+    OVER = "over"  # recovery longer than planned
+    DRIVER_SILENT = "driver_silent"  # ready to go home, and nobody to take them
+    CLEARANCE = "clearance"  # no physician has cleared the patient
+    ORDER = "order"  # no signed order
+    REVIEW = "review"  # a review gate is open
+    DRIVER = "driver"  # not confirmed
+
+
+_LOUD = frozenset({Matter.ANSWER, Matter.VITALS, Matter.ABSENT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomFacts:
+    """A room, in the order of the board."""
+
+    id: UUID
+    name: str
+    detail: str = ""  # "bed", "recliner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitFacts:
+    """What the board must know of one visit. `phases` are (name, planned minutes); `mg` is planned or drawn up."""
+
+    id: UUID
+    patient_id: UUID
+    patient: str  # as the board names them: "Tran, Linh"
+    ordinal: int
+    of: int  # visits of the course
+    sequence: int = 1  # the patient's how-many-eth course of this protocol: booster 5
+    room_id: UUID
+    nurse: str  # initials
+    mg: Decimal | None = None
+    status: VisitStatus
+    starts_at: datetime
+    ends_at: datetime
+    phases: tuple[tuple[str, int], ...]
+    arrived_at: datetime | None = None
+    started_at: datetime | None = None  # the infusion
+    stopped_at: datetime | None = None  # the infusion ended: recovery began
+    ready_at: datetime | None = None
+    left_at: datetime | None = None  # discharged or taken to hospital
+    driver: str = ""
+    driver_phone: str = ""
+    driver_confirmed: bool = False
+    cleared: bool = True
+    order_signed: bool = True
+    review_after: int | None = None  # the number of the visit whose review is open
+    answered_at: datetime | None = None  # an answer about suicide that nobody has acknowledged
+    answer_due_at: datetime | None = None  # … and until when somebody must
+    vitals_due_at: datetime | None = None  # the next set
+    vitals_set: str = ""  # its name: "20"
+    side_effect: str = ""  # the worst that is not over, as a person would say it
+    note_signed: bool = True
+
+    @property
+    def block(self) -> timedelta:
+        """Length of the whole block."""
+        return self.ends_at - self.starts_at
+
+    def planned(self, phase: str) -> datetime:
+        """Return the planned start of `phase`; the block's end if it has none of that name."""
+        minutes = 0
+        for name, length in self.phases:
+            if name == phase:
+                break
+            minutes += length
+        return self.starts_at + timedelta(minutes=minutes)
+
+    @property
+    def recovery_ends_at(self) -> datetime:
+        """When recovery was to be over: as long after the infusion's end as planned, no earlier than planned."""
+        planned = self.planned("turnover")
+        length = planned - self.planned("recovery")
+        return max(planned, self.stopped_at + length) if self.stopped_at else planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """An open task that cannot wait for tomorrow: urgent, or a call that is due."""
+
+    id: UUID
+    kind: str
+    patient_id: UUID | None
+    patient: str
+    detail: str
+    urgent: bool
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """The one thing a bar says: what is wrong (`Matter`) or where the visit is (`VisitStatus`).
+
+    `at` is when it began or is due; `minutes` is how long it is over, or still left where negative.
+    """
+
+    about: Matter | VisitStatus
+    level: Level
+    at: datetime | None = None
+    minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What somebody who is still in the room does to the next patient there."""
+
+    room: str
+    next: str  # patient
+    needed_at: datetime
+    start_by: datetime | None = None  # the latest start of a waiting patient that moves nobody
+    after_next: str = ""  # … whom it would move
+
+
+def minutes_of(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)
+
+
+def problems(visit: VisitFacts, now: datetime) -> list[Chip]:
+    """List what is wrong with a visit at `now`, the worst first."""
+    found = dict(_wrong(visit, now))
+    return [
+        Chip(matter, Level.STOP if matter in _LOUD else Level.SOON, found[matter], minutes_of(now - found[matter]))
+        for matter in Matter
+        if matter in found
+    ]
+
+
+def _wrong(visit: VisitFacts, now: datetime) -> Iterator[tuple[Matter, datetime]]:
+    """Yield each matter with the instant from which it is over; a later one is time left."""
+    if visit.answer_due_at:
+        yield Matter.ANSWER, visit.answer_due_at
+    if visit.status in WATCHED and visit.vitals_due_at and now >= visit.vitals_due_at + VITALS_GRACE:
+        yield Matter.VITALS, visit.vitals_due_at
+    if visit.status is VisitStatus.RECOVERING and now > visit.recovery_ends_at:
+        yield Matter.OVER, visit.recovery_ends_at
+    if visit.status is VisitStatus.READY and not visit.driver_confirmed:
+        yield Matter.DRIVER_SILENT, visit.ready_at or now
+    if visit.status is VisitStatus.BOOKED and now >= visit.starts_at + ABSENT_AFTER:
+        yield Matter.ABSENT, visit.starts_at
+    if visit.status in BEFORE_START and now >= visit.starts_at - DRIVER_WANTED:
+        yield from _unready(visit)
+
+
+def _unready(visit: VisitFacts) -> Iterator[tuple[Matter, datetime]]:
+    if not visit.cleared:
+        yield Matter.CLEARANCE, visit.starts_at
+    if not visit.order_signed:
+        yield Matter.ORDER, visit.starts_at
+    if visit.review_after:
+        yield Matter.REVIEW, visit.starts_at
+    if not visit.driver_confirmed:
+        yield Matter.DRIVER, visit.starts_at
+
+
+_STATE = {
+    VisitStatus.BOOKED: Level.PLAIN,
+    VisitStatus.DISCHARGED: Level.DONE,
+    VisitStatus.TRANSFERRED: Level.STOP,
+    VisitStatus.NO_SHOW: Level.OFF,
+    VisitStatus.HELD: Level.OFF,
+    VisitStatus.CANCELLED: Level.OFF,
+}
+
+
+def state(visit: VisitFacts, now: datetime) -> Chip:
+    """Return the chip that says where the visit is, with the time it got there and, while infusing, minutes in."""
+    since = {
+        VisitStatus.ARRIVED: visit.arrived_at,
+        VisitStatus.INFUSING: visit.started_at,
+        VisitStatus.PAUSED: visit.started_at,
+        VisitStatus.RECOVERING: visit.stopped_at,
+        VisitStatus.READY: visit.ready_at,
+        VisitStatus.DISCHARGED: visit.left_at,
+        VisitStatus.TRANSFERRED: visit.left_at,
+    }.get(visit.status)
+    level = _STATE.get(visit.status, Level.ACTIVE)
+    return Chip(visit.status, level, since, minutes_of(now - since) if since else None)
+
+
+def chip(visit: VisitFacts, now: datetime) -> Chip:
+    """Return the one chip a visit shows: its worst problem, else its state."""
+    return next(iter(problems(visit, now)), None) or state(visit, now)
+
+
+def effect(visit: VisitFacts, room: RoomFacts, line: Sequence[VisitFacts], closes_at: datetime) -> Effect | None:
+    """Say who needs the room of `visit` next; `line` is that room's live visits in order of time."""
+    later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
+    if not later:
+        return None
+    following = later[0]
+    after = later[1] if len(later) > 1 else None
+    start_by = (after.starts_at if after else closes_at) - following.block
+    if following.status is not VisitStatus.ARRIVED:
+        return Effect(room.name, following.patient, following.starts_at)
+    return Effect(room.name, following.patient, following.starts_at, start_by, after.patient if after else "")

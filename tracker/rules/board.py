@@ -1,0 +1,266 @@
+"""The picture of one day: where each bar stands, what it shows, what needs somebody.
+
+Facts go in, a `Board` comes out; words and colours are the template's. Columns are five minutes of the clinic's wall
+clock; instants are aware.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from tracker.rules.attention import (
+    FINISHED,
+    IN_A_ROOM,
+    OFF_THE_BOARD,
+    Chip,
+    Effect,
+    Level,
+    Matter,
+    RoomFacts,
+    TaskFacts,
+    VisitFacts,
+    chip,
+    effect,
+    minutes_of,
+    problems,
+)
+from tracker.rules.vocabulary import VisitStatus
+
+STEP = 5  # minutes a column
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One phase as drawn, in columns."""
+
+    phase: str
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A visit on its room's line. `over` columns follow its end while somebody is still in the room."""
+
+    visit: VisitFacts
+    column: int  # 1 = the board's first five minutes
+    span: int
+    stretches: tuple[Stretch, ...]
+    chip: Chip
+    over: int = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is over and done."""
+        return self.visit.status in FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class FreePlace:
+    """A time in a room where a whole block would fit."""
+
+    starts_at: datetime
+    column: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room's line: bars and free places in the order of time."""
+
+    room: RoomFacts
+    bars: tuple[Bar, ...]
+    free: tuple[FreePlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One line of "what needs somebody": about a visit, or else about a task."""
+
+    chip: Chip
+    room: str = ""
+    visit: VisitFacts | None = None
+    task: TaskFacts | None = None
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The figures above the board. Called-off visits are in `off` only."""
+
+    visits: int
+    done: int
+    in_rooms: int
+    waiting: int
+    to_come: int
+    off: int
+    free: int
+    drivers: int
+    vitals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The picture of one day."""
+
+    day: date
+    first_hour: int
+    hours: int
+    now_column: int | None
+    rows: tuple[RoomRow, ...]
+    aside: tuple[VisitFacts, ...]  # called off, not come, not treated
+    needs: tuple[Need, ...]
+    counts: Counts
+
+
+def draw(
+    *,
+    day: date,
+    zone: ZoneInfo,
+    hours: tuple[int, int],
+    rooms: Sequence[RoomFacts],
+    visits: Iterable[VisitFacts],
+    tasks: Iterable[TaskFacts] = (),
+    free: Mapping[UUID, Sequence[tuple[datetime, datetime]]] | None = None,
+    now: datetime,
+) -> Board:
+    """Draw the board of `day`.
+
+    Args:
+        day: The day in `zone`.
+        zone: The clinic's zone.
+        hours: The clinic's opening and closing in minutes after local midnight; equal when it is closed.
+        rooms: In the order of the board.
+        visits: Every visit that starts on `day`, called-off ones too.
+        tasks: Open tasks that cannot wait for tomorrow.
+        free: For each room the blocks (start, end) that could still be booked.
+        now: The instant it is drawn for.
+    """
+    everything = sorted(visits, key=lambda visit: visit.starts_at)
+    live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
+    scale = _Scale.around(day, zone, hours, live)
+    free = free or {}
+    lines = {room.id: [visit for visit in live if visit.room_id == room.id] for room in rooms}
+    rows = tuple(
+        RoomRow(
+            room,
+            tuple(_bar(visit, lines[room.id], scale, now) for visit in lines[room.id]),
+            tuple(
+                FreePlace(start, scale.column(start), scale.span(start, end)) for start, end in free.get(room.id, ())
+            ),
+        )
+        for room in rooms
+    )
+    closes_at = scale.midnight + timedelta(minutes=hours[1])
+    needs = [*_visit_needs(rooms, lines, closes_at, now), *_task_needs(tasks, live, now)]
+    return Board(
+        day=day,
+        first_hour=scale.first_hour,
+        hours=scale.hours,
+        now_column=scale.column(now) if scale.holds(now) else None,
+        rows=rows,
+        aside=tuple(visit for visit in everything if visit.status in OFF_THE_BOARD),
+        needs=tuple(sorted(needs, key=_urgency)),
+        counts=_count(everything, rows, now),
+    )
+
+
+def _urgency(need: Need) -> tuple[bool, datetime]:
+    assert need.chip.at
+    return need.chip.level is not Level.STOP, need.chip.at
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From instants to columns: whole hours of the wall clock, wide enough for hours and visits."""
+
+    midnight: datetime
+    first_hour: int
+    hours: int
+
+    @classmethod
+    def around(cls, day: date, zone: ZoneInfo, hours: tuple[int, int], visits: Sequence[VisitFacts]) -> "_Scale":
+        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+        bounds = [*hours] if hours[0] < hours[1] else [8 * 60, 18 * 60]
+        for visit in visits:
+            bounds += [cls._wall(visit.starts_at, midnight), cls._wall(visit.ends_at, midnight)]
+        first = max(0, min(bounds)) // 60
+        return cls(midnight, first, min(24, -(-max(bounds) // 60)) - first)
+
+    @staticmethod
+    def _wall(instant: datetime, midnight: datetime) -> int:
+        local = instant.astimezone(midnight.tzinfo)
+        return (local.date() - midnight.date()).days * 1440 + local.hour * 60 + local.minute
+
+    def minute(self, instant: datetime) -> int:
+        """Minutes of the wall clock from the board's left edge."""
+        return self._wall(instant, self.midnight) - self.first_hour * 60
+
+    def holds(self, instant: datetime) -> bool:
+        return 0 <= self.minute(instant) < self.hours * 60
+
+    def column(self, instant: datetime) -> int:
+        return min(max(self.minute(instant), 0), self.hours * 60 - STEP) // STEP + 1
+
+    def span(self, start: datetime, end: datetime) -> int:
+        first = self.column(start)
+        last = min(-(-self.minute(end) // STEP), self.hours * 60 // STEP)
+        return max(1, last - first + 1)
+
+
+def _bar(visit: VisitFacts, line: Sequence[VisitFacts], scale: _Scale, now: datetime) -> Bar:
+    span = scale.span(visit.starts_at, visit.ends_at)
+    over = 0
+    if visit.status in IN_A_ROOM and now > visit.ends_at:
+        later = [other.starts_at for other in line if other.starts_at > visit.starts_at]
+        over = max(0, scale.span(visit.starts_at, min([now, *later])) - span)
+    return Bar(visit, scale.column(visit.starts_at), span, _stretches(visit, span), chip(visit, now), over)
+
+
+def _stretches(visit: VisitFacts, span: int) -> tuple[Stretch, ...]:
+    """Share the bar among the phases, shifted to where the infusion really began and ended."""
+    shift = visit.started_at - visit.planned("infusion") if visit.started_at else timedelta()
+    edges = [0]
+    for name, minutes in visit.phases:
+        edge = visit.planned(name) + timedelta(minutes=minutes) + (shift if name != "check_in" else timedelta())
+        if name == "infusion" and visit.stopped_at:
+            edge = visit.stopped_at
+        edges.append(min(span, max(edges[-1], round(minutes_of(edge - visit.starts_at) / STEP))))
+    edges[-1] = span
+    pairs = zip(visit.phases, edges, edges[1:], strict=False)
+    return tuple(Stretch(name, end - start) for (name, _), start, end in pairs if end > start)
+
+
+def _visit_needs(
+    rooms: Sequence[RoomFacts], lines: Mapping[UUID, Sequence[VisitFacts]], closes_at: datetime, now: datetime
+) -> Iterator[Need]:
+    for room in rooms:
+        for visit in lines[room.id]:
+            stays = visit.status in IN_A_ROOM
+            for found in problems(visit, now):
+                waits = stays and found.about in (Matter.OVER, Matter.DRIVER_SILENT)
+                held = effect(visit, room, lines[room.id], closes_at) if waits else None
+                yield Need(found, room.name, visit=visit, effect=held)
+
+
+def _task_needs(tasks: Iterable[TaskFacts], live: Sequence[VisitFacts], now: datetime) -> Iterator[Need]:
+    for task in tasks:
+        level = Level.STOP if task.urgent else Level.SOON
+        yield Need(Chip(Matter.TASK, level, task.due_at, minutes_of(now - task.due_at)), task=task)
+
+
+def _count(visits: Sequence[VisitFacts], rows: Sequence[RoomRow], now: datetime) -> Counts:
+    wrong = [found.about for visit in visits for found in problems(visit, now)]
+    live = [visit.status for visit in visits if visit.status not in OFF_THE_BOARD]
+    return Counts(
+        visits=len(live),
+        done=sum(status in FINISHED for status in live),
+        in_rooms=sum(status in IN_A_ROOM for status in live),
+        waiting=live.count(VisitStatus.ARRIVED),
+        to_come=live.count(VisitStatus.BOOKED),
+        off=len(visits) - len(live),
+        free=sum(len(row.free) for row in rows),
+        drivers=sum(about in (Matter.DRIVER, Matter.DRIVER_SILENT) for about in wrong),
+        vitals=wrong.count(Matter.VITALS),
+    )
