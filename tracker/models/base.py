@@ -14,6 +14,9 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.schema import Table
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+# SQLAlchemy ships DDL without types.
+_ddl: Callable[[str], Any] = DDL
+
 # Version 7 keeps an index in order of time; Python has it from 3.14 on.
 new_id: Callable[[], uuid.UUID] = getattr(uuid, "uuid7", uuid.uuid4)
 
@@ -103,7 +106,7 @@ def on_create(table: Any, *, sqlite: tuple[str, ...] = (), postgresql: tuple[str
     for dialect, statements in (("sqlite", sqlite), ("postgresql", postgresql)):
         for statement in statements:
             # DDL formats with %; our SQL has none to fill in.
-            event.listen(table, "after_create", DDL(statement.replace("%", "%%")).execute_if(dialect=dialect))
+            event.listen(table, "after_create", _ddl(statement.replace("%", "%%")).execute_if(dialect=dialect))
 
 
 def never_change(table: Any, *verbs: str, when: str = "") -> None:
@@ -128,7 +131,7 @@ def never_change(table: Any, *verbs: str, when: str = "") -> None:
 event.listen(
     Base.metadata,
     "before_create",
-    DDL(
+    _ddl(
         "CREATE OR REPLACE FUNCTION keep_as_written() RETURNS trigger LANGUAGE plpgsql AS $$ "
         "BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' rows are kept as written', "
         "ERRCODE = 'restrict_violation'; END $$"
@@ -137,5 +140,5 @@ event.listen(
 event.listen(
     Base.metadata,
     "before_create",
-    DDL("CREATE EXTENSION IF NOT EXISTS btree_gist").execute_if(dialect="postgresql"),
+    _ddl("CREATE EXTENSION IF NOT EXISTS btree_gist").execute_if(dialect="postgresql"),
 )

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from tracker.rules.cadence import DEFAULT, Cadence
 from tracker.rules.vocabulary import Role
 
 # What a phase can hold. A clinic may add its own word for a kind of equipment ("pump"): a hold's `what` and a
@@ -44,23 +45,13 @@ class Phase:
 
 
 class Anchor(StrEnum):
-    """The event that a message or a follow-up step is counted from."""
+    """The event that a follow-up step is counted from."""
 
     BOOKED = "booked"
     FIRST_VISIT = "first_visit"  # its start
     EACH_VISIT = "each_visit"  # its start
     EACH_DISCHARGE = "each_discharge"  # planned: the end of recovery
     LAST_DISCHARGE = "last_discharge"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One message to the patient: `after` its anchor, negative for before."""
-
-    purpose: str
-    anchor: Anchor
-    after: timedelta = timedelta()
-    if_unconfirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,7 @@ class Protocol:
     phases: tuple[Phase, ...]
     mg_per_kg: Decimal
     max_mg: Decimal
-    cadence: tuple[Notice, ...] = ()
+    cadence: Cadence = DEFAULT
     programme: tuple[Step, ...] = ()
     review_after: tuple[int, ...] = ()
     # One nurse's infusions start at least this many minutes apart.
@@ -168,15 +159,6 @@ def infusion_block(infusion: int = 40, recovery: int = 60) -> tuple[Phase, ...]:
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
-_CADENCE = (
-    Notice("itinerary", Anchor.BOOKED),
-    Notice("three_days_before", Anchor.FIRST_VISIT, -3 * _DAY),
-    Notice("day_before", Anchor.EACH_VISIT, -24 * _HOUR),
-    # Two hours before check-in the fast has begun and there is still time to find a driver.
-    Notice("same_day", Anchor.EACH_VISIT, -2 * _HOUR, if_unconfirmed=True),
-    Notice("next_day", Anchor.EACH_DISCHARGE, 20 * _HOUR),
-)
-
 # Windows are inference; 24 h call: PADSS study convention; 24-72 h therapy window: clinics' claim, evidence limited.
 _AFTER_EACH = (
     Step("next_day_check_in", Anchor.EACH_DISCHARGE, 24 * _HOUR, 12 * _HOUR, Role.NURSE),
@@ -208,7 +190,6 @@ THREE_A_WEEK = Protocol(
     phases=infusion_block(),
     mg_per_kg=_MG_PER_KG,
     max_mg=_MAX_MG,
-    cadence=_CADENCE,
     programme=_PROGRAMME,
     review_after=(3, 6),
 )
@@ -225,7 +206,6 @@ TWO_A_WEEK = Protocol(
     phases=infusion_block(),
     mg_per_kg=_MG_PER_KG,
     max_mg=_MAX_MG,
-    cadence=_CADENCE,
     programme=_PROGRAMME,
     review_after=(3, 6),
 )
@@ -243,7 +223,6 @@ SINGLE = Protocol(
     phases=infusion_block(),
     mg_per_kg=_MG_PER_KG,
     max_mg=_MAX_MG,
-    cadence=_CADENCE,
     programme=(
         *_AFTER_EACH,
         Step("response_review", Anchor.LAST_DISCHARGE, 7 * _DAY, 3 * _DAY, Role.PHYSICIAN),

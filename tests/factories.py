@@ -1,0 +1,102 @@
+"""A clinic to test in, made the way a clinic is made; people in it as short as a test wants them."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tests.conftest import NOW
+from tracker import db
+from tracker.models import Clinic, Patient, Resource, UserAccount
+from tracker.rules.permissions import Actor, Role
+from tracker.rules.vocabulary import IntakeStatus, ResourceKind
+from tracker.services.setup import NewClinic, NewRoom, NewStaff, found
+
+HOURS = (8 * 60, 17 * 60 + 45)
+COTTONWOOD = NewClinic(
+    name="Cottonwood Clinic",
+    discreet_name="Cottonwood",
+    zone_name="America/Denver",
+    phone="+15055550100",
+    address="14 Mill Lane",
+    hours=HOURS,
+    rooms=(NewRoom("Sage", "recliner"), NewRoom("Juniper", "recliner"), NewRoom("Mesa", "bed")),
+    staff=(
+        NewStaff("Dr A. Hale", "AH", Role.PHYSICIAN, (7 * 60 + 45, 17 * 60 + 45), "MD", lanes=3),
+        NewStaff("J. Adeyemi", "JA", Role.NURSE, (7 * 60 + 45, 16 * 60 + 15), "RN", lanes=2),
+        NewStaff("K. Mori", "KM", Role.NURSE, (9 * 60, 17 * 60 + 45), "RN", lanes=2),
+    ),
+)
+
+
+@dataclass
+class House:
+    """One clinic, its actors by role, its rooms and staff by name."""
+
+    clinic: Clinic
+    coordinator: Actor
+    nurse: Actor
+    second_nurse: Actor
+    physician: Actor
+    admin: Actor
+    resources: dict[str, UUID] = field(default_factory=dict)
+
+    def patient(self, name: str, **more) -> UUID:
+        """Add a cleared patient called `name`; return the id."""
+        return make_patient(self.clinic.id, name, **more)
+
+
+def make_clinic(new: NewClinic = COTTONWOOD, *, now: datetime = NOW) -> House:
+    """Make a clinic with an account for each role."""
+    with db.transaction() as session:
+        clinic = found(session, new, now=now)
+        resources = {
+            resource.name: resource.id
+            for resource in session.scalars(select(Resource).where(Resource.clinic_id == clinic.id))
+        }
+        actors = [
+            make_user(session, clinic.id, name, role, now=now)
+            for name, role in (
+                ("M. Reyes", Role.COORDINATOR),
+                ("J. Adeyemi", Role.NURSE),
+                ("K. Mori", Role.NURSE),
+                ("A. Hale", Role.PHYSICIAN),
+                ("P. Stone", Role.ADMIN),
+            )
+        ]
+    return House(clinic, *actors, resources)
+
+
+def make_user(session, clinic_id: UUID, name: str, role: Role, *, now: datetime = NOW) -> Actor:
+    """Add an account without a usable password; return it as an actor."""
+    email = f"{name.split()[-1].lower()}.{str(clinic_id)[-6:]}@example.org"
+    user = UserAccount(clinic_id=clinic_id, email=email, name=name, role=role, password_hash="unusable", created_at=now)
+    session.add(user)
+    session.flush()
+    return Actor(clinic_id, user.id, role, name)
+
+
+def make_patient(
+    clinic_id: UUID, name: str, *, birth_date: date = date(1985, 3, 14), status=IntakeStatus.CLEARED, now=NOW
+) -> UUID:
+    """Add a patient called `name` ("Ada" or "Ada Lovelace"); return the id."""
+    given, _, family = name.partition(" ")
+    with db.transaction() as session:
+        resource = Resource(clinic_id=clinic_id, kind=ResourceKind.PATIENT, name=name)
+        session.add(resource)
+        session.flush()
+        session.add(
+            Patient(
+                id=resource.id,
+                clinic_id=clinic_id,
+                chart_number=str(resource.id)[:8] + str(resource.id)[-6:],
+                given_name=given,
+                family_name=family or "Test",
+                search_text=name.lower(),
+                birth_date=birth_date,
+                intake_status=status,
+                created_at=now,
+            )
+        )
+        return resource.id

@@ -1,0 +1,67 @@
+"""The clinic at hand, and the one way to load a row by an id from outside: scoped to it."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session
+
+from tracker.errors import NotFound
+from tracker.models import Clinic, Resource
+from tracker.rules.permissions import Actor
+from tracker.rules.vocabulary import ResourceKind
+from tracker.text import gettext as _
+
+
+class _Scoped(Protocol):
+    id: Mapped[UUID]
+    clinic_id: Mapped[UUID]
+
+
+Row = TypeVar("Row", bound=_Scoped)
+
+
+@dataclass(frozen=True)
+class ClinicInfo:
+    """What pages and messages say about the clinic, and the zone its times are in."""
+
+    id: UUID
+    name: str
+    discreet_name: str
+    zone: ZoneInfo
+    country: str
+    phone: str
+    address: str
+
+
+def info(session: Session, clinic_id: UUID) -> ClinicInfo:
+    """Return what is to be known of a clinic. NotFound: there is none with this id."""
+    clinic = session.get(Clinic, clinic_id)
+    if clinic is None:
+        raise NotFound(_("There is no such clinic."))
+    return ClinicInfo(
+        clinic.id, clinic.name, clinic.discreet_name, clinic.zone, clinic.country, clinic.phone, clinic.address
+    )
+
+
+def get(session: Session, actor: Actor, model: type[Row], row_id: UUID, *options: Any, lock: bool = False) -> Row:
+    """Return a row of the actor's clinic, with loader `options`; `lock` keeps others from changing it meanwhile.
+
+    Raises:
+        NotFound: There is none, or it is another clinic's: the caller can't tell which.
+    """
+    query = select(model).where(model.id == row_id, model.clinic_id == actor.clinic_id).options(*options)
+    row = session.scalar(query.with_for_update(of=model) if lock else query)
+    if row is None:
+        raise NotFound(_("There is nothing here, or it isn't yours to see."))
+    return row
+
+
+def resources(session: Session, actor: Actor, kind: ResourceKind) -> list[Resource]:
+    """Return the clinic's resources of a kind that are in use, in the board's order."""
+    query = select(Resource).where(
+        Resource.clinic_id == actor.clinic_id, Resource.kind == kind, Resource.retired_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(Resource.position, Resource.name)))
