@@ -1,0 +1,104 @@
+"""Who a patient is: what the form, the import and a later API take alike."""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from tracker.rules.fields import Command, Email, Line, PastDay, Phone, check_characters
+from tracker.text import gettext as _
+
+_OTHER_NAMES = {
+    "castilian": "es",
+    "mandarin": "zh",
+    "cantonese": "zh",
+    "farsi": "fa",
+    "filipino": "tl",
+    "bengali": "bn",
+}
+NAME, CHART = 80, 40  # characters
+# Where files write that somebody was asked and has none.
+_NO_ALLERGIES = frozenset(
+    {"none", "none known", "no", "nka", "nkda", "nkfa", "no known allergies", "no known drug allergies"}
+)
+
+
+def _one_line(value: str) -> str:
+    return check_characters(value, lines=False)
+
+
+def _name(value: str) -> str:
+    if not any(unicodedata.category(letter).startswith("L") for letter in value):
+        raise ValueError(_("Write the name with letters."))
+    if value[0] in "=+-@":
+        raise ValueError(_("Start the name with a letter; this looks like a formula."))
+    return value
+
+
+def _chart_number(value: str) -> str:
+    if value[0] in "=+-@":
+        raise ValueError(_("Start the chart number with a letter or digit; this looks like a formula."))
+    return value
+
+
+@cache
+def languages() -> dict[str, str]:
+    """Return the languages of ISO 639-1: code → English name, in order of name."""
+    from babel import Locale  # 60 ms to load, for two pages and the import
+
+    named = {code: name for code, name in Locale("en").languages.items() if len(code) == 2}
+    return dict(sorted(named.items(), key=lambda item: item[1]))
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    from babel import Locale
+
+    known = {spelling: code for code, name in languages().items() for spelling in (code, name.casefold())}
+    own = {Locale(code).languages[code].casefold(): code for code in ("es", "fr", "pt", "vi", "de")}
+    return known | own | _OTHER_NAMES
+
+
+def _language(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # "es-MX", "English (US)", "Spanish; Castilian": what stands first says it.
+    first = re.split(r"[-_(;,/]", unicodedata.normalize("NFC", value).casefold(), maxsplit=1)[0].strip()
+    code = _spellings().get(first)
+    if code is None:
+        raise ValueError(_("Enter a language such as English, Spanish or es."))
+    return code
+
+
+Name = Annotated[
+    str, AfterValidator(_one_line), StringConstraints(min_length=1, max_length=NAME), AfterValidator(_name)
+]
+"""A name or a part of one, in any script, up to 80 characters."""
+ChartNumber = Annotated[
+    str, AfterValidator(_one_line), StringConstraints(min_length=1, max_length=CHART), AfterValidator(_chart_number)
+]
+"""The practice's own number for a patient, up to 40 characters."""
+Language = Annotated[str, BeforeValidator(_language)]
+"""A language by its English name or its code; kept as the code of ISO 639-1."""
+
+
+class Person(Command):
+    """A patient as the practice knows her. Parse with `country=` and `today=`."""
+
+    chart_number: ChartNumber | None = None
+    given_name: Name
+    family_name: Name
+    preferred_name: Name | None = None
+    birth_date: PastDay
+    language: Language = "en"
+    phone: Phone | None = None
+    email: Email | None = None
+    allergies: Annotated[tuple[Line, ...], Field(max_length=30)] = ()
+    medicines: Annotated[tuple[Line, ...], Field(max_length=60)] = ()
+
+
+def says_none(listed: str) -> bool:
+    """Return whether a cell of allergies says that there are none: "NKDA", "none known"."""
+    return listed.strip(" .").casefold() in _NO_ALLERGIES
