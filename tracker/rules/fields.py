@@ -73,10 +73,12 @@ def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    return _read_day(value) if isinstance(value, str) else value
+
+
+def _read_day(text: str) -> date:
     said = _("Enter a day such as 2026-03-06, between 1900 and 2100.")
-    match = _DAY.fullmatch(value.strip())
+    match = _DAY.fullmatch(text.strip())
     if not match:
         raise ValueError(said)
     try:
@@ -110,9 +112,11 @@ def _context(info: ValidationInfo, name: str) -> Any:
 
 
 def _clock(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _CLOCK.fullmatch(value.strip())
+    return _read_clock(value) if isinstance(value, str) else value
+
+
+def _read_clock(text: str) -> time:
+    match = _CLOCK.fullmatch(text.strip())
     if not match or int(match[1]) > 23 or int(match[2]) > 59:
         raise ValueError(_("Enter a time such as 09:30 or 14:05."))
     return time(int(match[1]), int(match[2]))
@@ -121,12 +125,11 @@ def _clock(value: object) -> object:
 def _moment(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
-    day, letter, at = value.strip().partition("T")
+    day, _letter, at = value.strip().partition("T")
     try:
-        local_day, local_time = _day(day), _clock(at)
+        local_day, local_time = _read_day(day), _read_clock(at)
     except ValueError:
         raise ValueError(_("Enter day and time such as 2026-03-06T09:30.")) from None
-    assert letter and isinstance(local_day, date) and isinstance(local_time, time)
     return local_instant(_sane_year(local_day), local_time, _context(info, "zone"))
 
 

@@ -1,0 +1,119 @@
+"""The web process: one Flask application, put together in one place."""
+
+from datetime import date, datetime
+from importlib import import_module
+from importlib.util import find_spec
+
+from flask import Flask, Response, g, request, url_for
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from tracker import text
+from tracker.config import Config
+from tracker.models import new_id
+from tracker.paths import shipped, static
+from tracker.rules.permissions import Permission
+from tracker.web import access, errors, incoming
+
+BLUEPRINTS = (
+    "accounts",
+    "today",
+    "charts",
+    "patients",
+    "courses",
+    "bedside",
+    "outcomes",
+    "worklist",
+    "messages",
+    "portal",
+)
+
+# Everything from here, nothing inline, nobody may frame us.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Application(Flask):
+    """Flask with bounded forms."""
+
+    request_class = incoming.BoundedRequest
+
+
+def create_app(config: Config) -> Flask:
+    """Return the application. The database is configured by whoever calls this.
+
+    Raises:
+        Invalid: There is no secret key.
+        RuntimeError: A view doesn't say who may use it.
+    """
+    app = Application(__name__, template_folder=str(shipped("templates")), static_folder=str(static()))
+    secure = config.base_url.startswith("https://")
+    app.config.update(
+        TRACKER=config,
+        DEMONSTRATION=config.demo,
+        MAX_CONTENT_LENGTH=incoming.MOST_BYTES,
+        MAX_FORM_MEMORY_SIZE=incoming.MOST_BYTES,
+        MAX_FORM_PARTS=incoming.MOST_FIELDS,
+        SECRET_KEY=config.key(),
+        # Only for the line that says what was just done; it must name nobody. Who is signed in is a row of ours.
+        SESSION_COOKIE_NAME="__Host-notice" if secure else "notice",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    _prepare_templates(app)
+    for name in BLUEPRINTS:
+        if find_spec(f"tracker.web.{name}"):
+            app.register_blueprint(import_module(f"tracker.web.{name}").bp)
+    errors.install(app)
+    app.after_request(_harden)
+    app.view_functions["static"] = access.access(Permission.PUBLIC)(app.view_functions["static"])
+    access.install(app)
+    return app
+
+
+def _prepare_templates(app: Flask) -> None:
+    env = app.jinja_env
+    env.undefined = StrictUndefined
+    env.trim_blocks = env.lstrip_blocks = True
+    env.add_extension("jinja2.ext.i18n")
+    env.install_gettext_callables(text.gettext, text.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters.update(day=_day, clock=_clock, instant=_instant)
+    env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
+
+
+def _day(value: date | datetime, form: str = "EEE, MMM d") -> str:
+    return text.say_day(value, g.clinic.zone, g.clinic.country, form=form)
+
+
+def _clock(value: datetime) -> str:
+    return text.say_time(value, g.clinic.zone, g.clinic.country)
+
+
+def _instant(value: datetime) -> str:
+    return text.say_instant(value, g.clinic.zone, g.clinic.country)
+
+
+def _icon(name: str, label: str = "") -> Markup:
+    """Draw an icon; with a label it is read out, without it is only to be looked at."""
+    says = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    sprite = url_for("static", filename="vendor/icons.svg")
+    return Markup('<svg class="icon" {}><use href="{}#{}"></use></svg>').format(says, sprite, name)
+
+
+def _harden(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["X-Content-Type-Options"] = "nosniff"
+    # Not no-referrer: that makes the Origin of our own forms null.
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    if request.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static" or response.status_code >= 400:
+        headers["Cache-Control"] = "no-store"
+    return response
