@@ -9,17 +9,17 @@ from functools import cache
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from tracker.errors import Invalid, NotFound, Refused
-from tracker.models import Clinic, LoginSession, UserAccount
+from tracker.errors import Invalid, Refused
+from tracker.models import LoginSession, UserAccount
 from tracker.rules.fields import Command, Email, Line
 from tracker.rules.passwords import password_fault
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import SignInMethod
-from tracker.services import audit, guessing
+from tracker.services import audit, clinic, guessing
 from tracker.text import gettext as _
 
 IDLE = timedelta(minutes=15)
@@ -44,7 +44,7 @@ class SignedIn:
 
     token_hash: str
     actor: Actor
-    clinic: Clinic
+    clinic: clinic.ClinicInfo
     email: str
     last_used_at: datetime
     fresh_at: datetime
@@ -59,7 +59,7 @@ def password_fits(account: UserAccount | None, password: str) -> bool:
     """Return whether `password` opens this account. It takes as long when there is none."""
     try:
         _hasher.verify(account.password_hash if account else _nobody(), password)
-    except VerifyMismatchError:
+    except (VerificationError, InvalidHashError):
         return False
     return account is not None and account.disabled_at is None
 
@@ -103,9 +103,8 @@ def open_session(session: Session, account: UserAccount, address: str, *, now: d
 def resume(session: Session, token: str, *, now: datetime) -> SignedIn | None:
     """Return who a cookie's token stands for, if its session is still good."""
     row = session.execute(
-        select(LoginSession, UserAccount, Clinic)
+        select(LoginSession, UserAccount)
         .join(UserAccount, UserAccount.id == LoginSession.user_id)
-        .join(Clinic, Clinic.id == UserAccount.clinic_id)
         .where(
             LoginSession.token_hash == _digest(token),
             LoginSession.auth_version == UserAccount.auth_version,
@@ -116,8 +115,9 @@ def resume(session: Session, token: str, *, now: datetime) -> SignedIn | None:
     ).one_or_none()
     if row is None:
         return None
-    opened, account, clinic = row.tuple()
-    return SignedIn(opened.token_hash, _actor(account), clinic, account.email, opened.last_used_at, opened.fresh_at)
+    opened, account = row
+    place = clinic.info(session, account.clinic_id)
+    return SignedIn(opened.token_hash, _actor(account), place, account.email, opened.last_used_at, opened.fresh_at)
 
 
 def touch(session: Session, token_hash: str, *, now: datetime) -> None:
@@ -222,11 +222,7 @@ def get(session: Session, actor: Actor, user_id: UUID) -> UserAccount:
     Raises:
         NotFound: No such account in this clinic.
     """
-    mine = select(UserAccount).where(UserAccount.clinic_id == actor.clinic_id, UserAccount.id == user_id)
-    user = session.scalar(mine.with_for_update())
-    if user is None:
-        raise NotFound
-    return user
+    return clinic.get(session, actor, UserAccount, user_id, lock=True)
 
 
 def _actor(account: UserAccount) -> Actor:
@@ -238,8 +234,8 @@ def _digest(token: str) -> str:
 
 
 def _check_password(session: Session, password: str, clinic_id: UUID, name: str, email: str) -> None:
-    clinic = session.get_one(Clinic, clinic_id)
-    fault = password_fault(password, about=(name, email, clinic.name))
+    place = clinic.info(session, clinic_id)
+    fault = password_fault(password, about=(name, email, place.name))
     if fault:
         raise Invalid({"password": fault})
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import Mapped, Session
+from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
 from tracker.models import Clinic, Resource
@@ -16,8 +16,8 @@ from tracker.text import gettext as _
 
 
 class _Scoped(Protocol):
-    id: Mapped[UUID]
-    clinic_id: Mapped[UUID]
+    id: UUID
+    clinic_id: UUID
 
 
 Row = TypeVar("Row", bound=_Scoped)
@@ -52,7 +52,8 @@ def get(session: Session, actor: Actor, model: type[Row], row_id: UUID, *options
     Raises:
         NotFound: There is none, or it is another clinic's: the caller can't tell which.
     """
-    query = select(model).where(model.id == row_id, model.clinic_id == actor.clinic_id).options(*options)
+    columns: Any = model  # seen from the class they are columns, not values
+    query = select(model).where(columns.id == row_id, columns.clinic_id == actor.clinic_id).options(*options)
     row = session.scalar(query.with_for_update(of=model) if lock else query)
     if row is None:
         raise NotFound(_("There is nothing here, or it isn't yours to see."))
