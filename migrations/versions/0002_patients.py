@@ -17,10 +17,12 @@ def upgrade() -> None:
         sa.Column("given_name", sa.String(200), nullable=False),
         sa.Column("family_name", sa.String(200), nullable=False),
         sa.Column("preferred_name", sa.String(200), nullable=False),
-        sa.Column("search_text", sa.String(200), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=False),
         sa.Column("language", sa.String(200), nullable=False),
         sa.Column("intake_status", sa.String(32), nullable=False),
+        sa.Column("diagnosis", sa.String(200), nullable=False),
+        sa.Column("allergies_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("weight_kg", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -34,7 +36,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_patient_clinic_birth"), "patient", ["clinic_id", "birth_date"], unique=False)
-    op.create_index(op.f("ix_patient_clinic_name"), "patient", ["clinic_id", "family_name", "given_name"], unique=False)
+    op.create_index(op.f("ix_patient_clinic_search"), "patient", ["clinic_id", "search_text"], unique=False)
     op.create_index(op.f("uq_patient_chart_number"), "patient", ["clinic_id", "chart_number"], unique=True)
     op.create_table(
         "allergy",

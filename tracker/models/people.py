@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from tracker.models.base import Base, Id, Instant, Line, PrimaryId, Thousandths, where
+from tracker.models.base import Base, Body, Id, Instant, Line, PrimaryId, Thousandths, where
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus, ResourceKind, Role
 
 
@@ -83,7 +83,7 @@ class Patient(Base):
     __tablename__ = "patient"
     __table_args__ = (
         Index("uq_patient_chart_number", "clinic_id", "chart_number", unique=True),
-        Index("ix_patient_clinic_name", "clinic_id", "family_name", "given_name"),
+        Index("ix_patient_clinic_search", "clinic_id", "search_text"),
         Index("ix_patient_clinic_birth", "clinic_id", "birth_date"),
         CheckConstraint("weight_kg > 0", name="weight"),
     )
@@ -94,10 +94,12 @@ class Patient(Base):
     given_name: Mapped[Line]  # legal
     family_name: Mapped[Line]  # legal
     preferred_name: Mapped[Line] = mapped_column(default="")
-    search_text: Mapped[str]  # names without accents, digits of telephones, birth date: see services.patients
+    search_text: Mapped[Body]  # family name first; plain letters, birth date, digits of telephones: rules.lookup
     birth_date: Mapped[date]
     language: Mapped[str] = mapped_column(default="en")  # ISO 639-1
     intake_status: Mapped[IntakeStatus]
+    diagnosis: Mapped[Line] = mapped_column(default="")  # as the practice words it; a course has its indication
+    allergies_asked_at: Mapped[Instant | None]  # asked and none is not the same as never asked
     weight_kg: Mapped[Decimal | None] = mapped_column(Thousandths)  # last known; each dose has its own
     created_at: Mapped[Instant]
     version: Mapped[int] = mapped_column()  # a stale save fails loudly
