@@ -76,9 +76,9 @@ def the_demonstration() -> list[VisitFacts]:
     ]
 
 
-def a_task(patient: str, kind: str, due: str, *, urgent: bool) -> TaskFacts:
+def a_task(patient: str, title: str, due: str, *, urgent: bool) -> TaskFacts:
     return TaskFacts(
-        id=uuid4(), kind=kind, patient_id=uuid4(), patient=patient, detail="", urgent=urgent, due_at=at(due)
+        id=uuid4(), title=title, patient_id=uuid4(), patient=patient, detail="", urgent=urgent, due_at=at(due)
     )
 
 

@@ -93,6 +93,7 @@ class VisitFacts:
     review_after: int | None = None  # the number of the visit whose review is open
     answered_at: datetime | None = None  # an answer about suicide that nobody has acknowledged
     answer_due_at: datetime | None = None  # … and until when somebody must
+    answer_for: str = ""  # … and who
     vitals_due_at: datetime | None = None  # the next set
     vitals_set: str = ""  # its name: "20"
     side_effect: str = ""  # the worst that is not over, as a person would say it
@@ -125,7 +126,7 @@ class TaskFacts:
     """An open task that cannot wait for tomorrow: urgent, or a call that is due."""
 
     id: UUID
-    kind: str
+    title: str  # what is to be done, as To do says it
     patient_id: UUID | None
     patient: str
     detail: str
