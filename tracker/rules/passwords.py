@@ -28,6 +28,7 @@ _RUNS = (
     "01234567890123456789",
     "qwertyuiopasdfghjklzxcvbnm",
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+    "1q2w3e4r5t6y7u8i9o0p",
 )
 _LEET = str.maketrans("@4831!0$57", "aaeeiiosst")
 _SECRET = 8  # characters that must be left
@@ -50,7 +51,7 @@ def password_fault(password: str, about: Iterable[str] = ()) -> str | None:
 
 
 def _surprise(password: str, about: Iterable[str]) -> int:
-    """Count the characters that are left of a password without known words, runs and repetitions."""
+    """Count what is left of a password without known words, runs and repetitions."""
     known = {part for text in about for part in re.findall(r"\w{3,}", text.casefold())}
     left = password
     for word in sorted({*_WORDS, *known}, key=len, reverse=True):
@@ -58,7 +59,8 @@ def _surprise(password: str, about: Iterable[str]) -> int:
     for run in _RUNS:
         left = _without_run(_without_run(left, run), run[::-1])
     left = re.sub(r"(.+?)\1+", r"\1", left)
-    return len(re.sub(r"[\W_]", "", left))
+    digits = len(re.findall(r"\d", left))  # mostly a year or a date, so they count half
+    return len(re.sub(r"[\W_]", "", left)) - digits // 2
 
 
 def _without_run(text: str, run: str) -> str:
