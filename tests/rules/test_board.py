@@ -67,7 +67,9 @@ def the_demonstration() -> list[VisitFacts]:
             ready_at="11:31",
             driver_confirmed=False,
         ),
-        a_visit("Tran", "Sage", "10:45", status.INFUSING, started_at="11:18", vitals_due_at="11:38"),
+        a_visit(
+            "Tran", "Sage", "10:45", status.INFUSING, started_at="11:18", vitals_due_at="11:38", vitals_overdue=True
+        ),
         a_visit("Ibrahim", "Juniper", "11:15", status.ARRIVED, arrived_at="11:04"),
         a_visit("Bianchi", "Mesa", "12:30", answered_at="11:29", answer_due_at="11:59"),
         a_visit("Novak", "Sage", "13:30", driver_confirmed=False),
@@ -170,13 +172,6 @@ def test_absent_from_a_quarter_of_an_hour_on(now, absent):
     expected = a_visit("Novak", "Sage", "11:15")
 
     assert (Matter.ABSENT in [found.about for found in problems(expected, at(now))]) is absent
-
-
-@pytest.mark.parametrize(("now", "overdue"), [("11:40", False), ("11:41", True)])
-def test_vitals_are_overdue_after_three_minutes(now, overdue):
-    watched = a_visit("Tran", "Sage", "10:45", VisitStatus.INFUSING, started_at="11:18", vitals_due_at="11:38")
-
-    assert (Matter.VITALS in [found.about for found in problems(watched, at(now))]) is overdue
 
 
 def test_the_driver_is_nobodys_business_two_days_before():

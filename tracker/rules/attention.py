@@ -12,13 +12,9 @@ from uuid import UUID
 
 from tracker.rules.vocabulary import VisitStatus
 
-VITALS_GRACE = timedelta(minutes=3)  # a set is overdue three minutes after it was due: docs/clinical-rules.md
 ABSENT_AFTER = timedelta(minutes=15)  # the first call to somebody who has not come
 DRIVER_WANTED = timedelta(hours=24)  # from here on an unconfirmed driver is somebody's business
 
-IN_A_ROOM = frozenset(
-    {VisitStatus.TIME_OUT, VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING, VisitStatus.READY}
-)
 WATCHED = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING})
 BEFORE_START = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 OFF_THE_BOARD = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
@@ -95,6 +91,7 @@ class VisitFacts:
     answer_due_at: datetime | None = None  # … and until when somebody must
     answer_for: str = ""  # … and who
     vitals_due_at: datetime | None = None  # the next set
+    vitals_overdue: bool = False  # it is late by the clinic's own measure: rules/vitals.py
     vitals_set: str = ""  # its name: "20"
     side_effect: str = ""  # the worst that is not over, as a person would say it
     note_signed: bool = True
@@ -176,7 +173,7 @@ def _wrong(visit: VisitFacts, now: datetime) -> Iterator[tuple[Matter, datetime]
     """Yield each matter with the instant from which it is over; a later one is time left."""
     if visit.answer_due_at:
         yield Matter.ANSWER, visit.answer_due_at
-    if visit.status in WATCHED and visit.vitals_due_at and now >= visit.vitals_due_at + VITALS_GRACE:
+    if visit.status in WATCHED and visit.vitals_due_at and visit.vitals_overdue:
         yield Matter.VITALS, visit.vitals_due_at
     if visit.status is VisitStatus.RECOVERING and now > visit.recovery_ends_at:
         yield Matter.OVER, visit.recovery_ends_at

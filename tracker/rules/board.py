@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from tracker.rules.attention import (
     FINISHED,
-    IN_A_ROOM,
     OFF_THE_BOARD,
     Chip,
     Effect,
@@ -26,6 +25,7 @@ from tracker.rules.attention import (
     minutes_of,
     problems,
 )
+from tracker.rules.visit import IN_THE_ROOM
 from tracker.rules.vocabulary import VisitStatus
 
 STEP = 5  # minutes a column
@@ -212,7 +212,7 @@ class _Scale:
 def _bar(visit: VisitFacts, line: Sequence[VisitFacts], scale: _Scale, now: datetime) -> Bar:
     span = scale.span(visit.starts_at, visit.ends_at)
     over = 0
-    if visit.status in IN_A_ROOM and now > visit.ends_at:
+    if visit.status in IN_THE_ROOM and now > visit.ends_at:
         later = [other.starts_at for other in line if other.starts_at > visit.starts_at]
         over = max(0, scale.span(visit.starts_at, min([now, *later])) - span)
     return Bar(visit, scale.column(visit.starts_at), span, _stretches(visit, span), chip(visit, now), over)
@@ -237,7 +237,7 @@ def _visit_needs(
 ) -> Iterator[Need]:
     for room in rooms:
         for visit in lines[room.id]:
-            stays = visit.status in IN_A_ROOM
+            stays = visit.status in IN_THE_ROOM
             for found in problems(visit, now):
                 waits = stays and found.about in (Matter.OVER, Matter.DRIVER_SILENT)
                 held = effect(visit, room, lines[room.id], closes_at) if waits else None
@@ -256,7 +256,7 @@ def _count(visits: Sequence[VisitFacts], rows: Sequence[RoomRow], now: datetime)
     return Counts(
         visits=len(live),
         done=sum(status in FINISHED for status in live),
-        in_rooms=sum(status in IN_A_ROOM for status in live),
+        in_rooms=sum(status in IN_THE_ROOM for status in live),
         waiting=live.count(VisitStatus.ARRIVED),
         to_come=live.count(VisitStatus.BOOKED),
         off=len(visits) - len(live),
