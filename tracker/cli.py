@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -14,7 +13,13 @@ from tracker.paths import newest_revision
 if TYPE_CHECKING:
     from tracker.config import Config
 
-HOPELESS = 78  # the supervisor's word for: starting it again won't help
+HOPELESS = 78  # what the supervisor takes for it, too
+
+
+class Hopeless(click.ClickException):
+    """Ends a process of the supervisor's for good: starting it again won't help."""
+
+    exit_code = HOPELESS
 
 
 class Commands(click.Group):
@@ -73,23 +78,29 @@ def migrate() -> None:
 @click.option("--phone", prompt="Telephone", help="The number patients call.")
 @click.option("--address", prompt="Address", help="Where patients come to.")
 @click.option("--days", default="Mon-Fri", show_default=True, help="Days the clinic is open.")
-@click.option("--hours", default="8:00-17:45", show_default=True, help="Hours the clinic is open.")
-@click.option("--room", "rooms", multiple=True, metavar="NAME[:WHAT]", help='"Sage:recliner"; once a room.')
-@click.option(
-    "--staff", multiple=True, metavar="TEXT", help='"J. Adeyemi RN; nurse; 7:45-16:15; 2" (2 = patients at once).'
-)
+@click.option("--hours", prompt="Hours", default="8:00-17:45", show_default=True, help="Hours the clinic is open.")
+@click.option("--room", multiple=True, metavar="NAME[:WHAT]", help='"Sage:recliner"; once a room.')
+@click.option("--staff", multiple=True, metavar="TEXT", help='"J. Adeyemi RN; nurse; 7:45-16:15; 2"; once a person.')
 @click.option("--admin-name", prompt="First administrator's name", help="Who sets the rest up.")
 @click.option("--admin-email", prompt="First administrator's e-mail", help="What they sign in with.")
-@click.option("--admin-password-file", type=click.Path(path_type=Path, exists=True), help="Asked for without it.")
-def init(**given: Any) -> None:
-    """Make a clinic: rooms, staff, hours and its first administrator.
+@click.option("--admin-password-file", type=click.File(), help="Where their password is read from (- is the input).")
+def init(days: str, hours: str, room: tuple[str, ...], staff: tuple[str, ...], **given: Any) -> None:
+    """Make a clinic: rooms, staff, hours and first administrator.
 
     What isn't given is asked for. Run `tracker migrate` first.
     """
-    from tracker.founding import found
-
     _database()
-    click.echo(found(**given))
+    from tracker import founding
+
+    file = given.pop("admin_password_file")
+    told = founding.told(
+        **given,
+        weekdays=_read(founding.weekdays, days),
+        hours=_read(founding.hours, hours),
+        rooms=_several(founding.room, room, "A room, and what stands in it (Sage:recliner)"),
+        staff=_several(founding.staff_member, staff, 'A person ("J. Adeyemi RN; nurse; 7:45-16:15; 2")'),
+    )
+    click.echo(f"{founding.found(told, _password(file))} is there. Next: tracker check, then tracker serve")
 
 
 @example("tracker demo --port 8080")
@@ -167,6 +178,36 @@ def check() -> None:
     raise SystemExit(1 if found else 0)
 
 
+Thing = TypeVar("Thing")
+
+
+def _read(reader: Callable[[str], Thing], text: str) -> Thing:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _several(reader: Callable[[str], Thing], given: tuple[str, ...], question: str) -> tuple[Thing, ...]:
+    """Read what the options gave; without any, ask until an empty answer."""
+    if given:
+        return tuple(_read(reader, text) for text in given)
+    things: list[Thing] = []
+    while text := click.prompt(f"{question}; empty = no more", default="", show_default=False):
+        try:
+            things.append(reader(text))
+        except ValueError as error:
+            click.echo(str(error))
+    return tuple(things)
+
+
+def _password(file: TextIO | None) -> str:
+    if file:
+        return file.read().rstrip("\r\n")
+    asked: str = click.prompt("Password (15 characters or more)", hide_input=True, confirmation_prompt=True)
+    return asked
+
+
 def _make_demo(minute: str) -> None:
     raise click.ClickException("not there yet")
 
@@ -210,7 +251,7 @@ def _database() -> None:
     db.configure(_config().database)
     if (revision := schema.found()) != newest_revision():
         said = f"is at {revision}, this version needs {newest_revision()}" if revision else "has no tables yet"
-        raise _hopeless(f"The database {said}. Run: tracker migrate")
+        raise Hopeless(f"The database {said}. Run: tracker migrate")
 
 
 def _ready() -> "Config":
@@ -219,15 +260,9 @@ def _ready() -> "Config":
         config = _config()
         config.key()
     except Invalid as error:
-        raise _hopeless("\n".join(f"{name}: {said}" for name, said in error.fields.items())) from error
+        raise Hopeless("\n".join(f"{name}: {said}" for name, said in error.fields.items())) from error
     _database()
     return config
-
-
-def _hopeless(message: str) -> click.ClickException:
-    error = click.ClickException(message)
-    error.exit_code = HOPELESS
-    return error
 
 
 if __name__ == "__main__":

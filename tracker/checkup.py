@@ -1,0 +1,103 @@
+"""`tracker check`: what is unsafe or missing before patients rely on it."""
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import select
+
+from tracker import db, schema
+from tracker.config import Config, MailSecurity, load, variable
+from tracker.errors import Invalid, TrackerError
+from tracker.models import Clinic
+from tracker.paths import newest_revision, static
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+MAIL_TIMEOUT = 5.0  # seconds for one answer of the mail server
+
+
+def findings() -> list[str]:
+    """Return what is to be mended, one line each, in the order to mend it in."""
+    try:
+        config = load()
+    except Invalid as error:
+        return [f"{name}: {said}" for name, said in error.fields.items()]
+    return [*_key(config), *_address(config), *_mail(config), *_database(config), *_files()]
+
+
+def _key(config: Config) -> Iterator[str]:
+    if not config.secret_key:
+        yield f"{variable('secret_key')}: missing; sign-in and patients' links need it"
+
+
+def _address(config: Config) -> Iterator[str]:
+    parts = urlsplit(config.base_url)
+    if parts.hostname in LOOPBACK:
+        yield f"{variable('base_url')}: {config.base_url} opens on this machine only; messages need the public address"
+    elif parts.scheme != "https":
+        yield f"{variable('base_url')}: {config.base_url} is not encrypted; give an https address"
+
+
+def _mail(config: Config) -> Iterator[str]:
+    if not config.sending:
+        yield f"{variable('sending')}: off; no message leaves the house"
+        return
+    if not config.mail_host:
+        yield f"{variable('mail_host')}: missing; no reminder can be sent by e-mail"
+        return
+    if not config.mail_from:
+        yield f"{variable('mail_from')}: missing; messages need a sender"
+    if config.mail_security is MailSecurity.NONE and config.mail_host not in LOOPBACK:
+        yield f"{variable('mail_security')}: none; messages would cross the network readable"
+    yield from _mail_server(config)
+
+
+def _mail_server(config: Config) -> Iterator[str]:
+    where = f"the mail server {config.mail_host}:{config.mail_port}"
+    try:
+        with _connected(config) as server:
+            if config.mail_user:
+                server.login(config.mail_user, config.mail_password)
+    except smtplib.SMTPAuthenticationError:
+        yield f"{variable('mail_user')}: {where} does not accept this name and password"
+    except (OSError, smtplib.SMTPException) as error:
+        yield f"{variable('mail_host')}: {where} does not answer as it should: {error}"
+
+
+def _connected(config: Config) -> smtplib.SMTP:
+    trusted = ssl.create_default_context()
+    if config.mail_security is MailSecurity.TLS:
+        return smtplib.SMTP_SSL(config.mail_host, config.mail_port, timeout=MAIL_TIMEOUT, context=trusted)
+    server = smtplib.SMTP(config.mail_host, config.mail_port, timeout=MAIL_TIMEOUT)
+    if config.mail_security is MailSecurity.STARTTLS:
+        server.starttls(context=trusted)
+    return server
+
+
+def _database(config: Config) -> Iterator[str]:
+    try:
+        db.configure(config.database)
+        revision = schema.found()
+    except TrackerError as error:
+        yield f"{variable('database_url')}: {error}"
+        return
+    if revision != newest_revision():
+        yield f"the database is at {revision or 'nothing yet'}, this version needs {newest_revision()}: tracker migrate"
+        return
+    with db.read() as session:
+        zones = session.scalars(select(Clinic.zone_name)).all()
+    if not zones:
+        yield "there is no clinic yet: tracker init"
+    for name in sorted({*zones, "America/New_York"}):
+        with suppress(ZoneInfoNotFoundError):
+            ZoneInfo(name)
+            continue
+        yield f"this machine knows no time zone {name}: pip install tzdata"
+
+
+def _files() -> Iterator[str]:
+    if not (static() / "vendor" / "htmx.min.js").is_file():
+        yield "the front-end files are missing: make vendor, or install the tracker again"
