@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.rules import cadence
-from tracker.rules.cadence import DEFAULT, PlannedVisit, Purpose, QuietHours, Step, Wanted, Which, wanted
+from tracker.rules.cadence import DEFAULT, Fit, PlannedVisit, Purpose, QuietHours, Step, Wanted, Which, wanted
 from tracker.rules.vocabulary import VisitStatus
 
 DENVER = ZoneInfo("America/Denver")
@@ -114,18 +114,19 @@ def test_a_discharged_visit_leaves_the_itinerary_as_it_was():
 
 
 @pytest.mark.parametrize(
-    ("purpose", "status", "may"),
+    ("purpose", "status", "fits"),
     [
-        (Purpose.VISIT, VisitStatus.BOOKED, True),
-        (Purpose.VISIT, VisitStatus.ARRIVED, False),
-        (Purpose.VISIT, VisitStatus.CANCELLED, False),
-        (Purpose.NEXT_DAY, VisitStatus.DISCHARGED, True),
-        (Purpose.NEXT_DAY, VisitStatus.BOOKED, False),
-        (Purpose.CHECK_IN, VisitStatus.HELD, False),
+        (Purpose.VISIT, VisitStatus.BOOKED, Fit.NOW),
+        (Purpose.VISIT, VisitStatus.ARRIVED, Fit.NEVER),
+        (Purpose.VISIT, VisitStatus.CANCELLED, Fit.NEVER),
+        (Purpose.NEXT_DAY, VisitStatus.DISCHARGED, Fit.NOW),
+        (Purpose.NEXT_DAY, VisitStatus.RECOVERING, Fit.NOT_YET),
+        (Purpose.NEXT_DAY, VisitStatus.NO_SHOW, Fit.NEVER),
+        (Purpose.CHECK_IN, VisitStatus.HELD, Fit.NEVER),
     ],
 )
-def test_a_message_makes_sense_only_while_its_visit_stands_so(purpose, status, may):
-    assert cadence.sendable(purpose, status) is may
+def test_a_message_makes_sense_only_while_its_visit_stands_so(purpose, status, fits):
+    assert cadence.fit(purpose, status) is fits
 
 
 def test_a_step_counts_one_way_and_leaves_time_to_act():

@@ -142,11 +142,21 @@ class Wanted:
     expires_at: datetime  # of no use from then on
 
 
-def sendable(purpose: Purpose, status: VisitStatus) -> bool:
-    """Return whether a message of `purpose` still makes sense while its visit is `status`."""
-    if purpose in (Purpose.VISIT, Purpose.FIRST_VISIT):
-        return status in AHEAD
-    return status in TREATED
+class Fit(StrEnum):
+    """Whether a message makes sense while its visit stands as it does."""
+
+    NOW = "now"
+    NOT_YET = "not_yet"
+    NEVER = "never"
+
+
+def fit(purpose: Purpose, status: VisitStatus) -> Fit:
+    """Return whether a message of `purpose` makes sense while its visit is `status`."""
+    if purpose in (Purpose.ITINERARY, Purpose.FIRST_VISIT, Purpose.VISIT):
+        return Fit.NOW if status in AHEAD else Fit.NEVER
+    if status in TREATED:
+        return Fit.NOW
+    return Fit.NOT_YET if status in AHEAD | UNDER_WAY else Fit.NEVER
 
 
 def wanted(

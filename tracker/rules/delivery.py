@@ -21,7 +21,7 @@ class Event(StrEnum):
     MARK = "mark"  # about to touch the network
     ACCEPT = "accept"  # the receiving server took it
     DEFER = "defer"  # refused before it was handed over: try again later
-    REFUSE = "refuse"  # refused for good
+    REFUSE = "refuse"  # refused for good, or it couldn't be written at all
     LOSE = "lose"  # handed over or not: nobody knows
     EXPIRE = "expire"  # of no use any more
     CANCEL = "cancel"  # its visit is off
@@ -48,7 +48,7 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
         Event.MARK: Move(frozenset({S.LEASED}), S.SENDING),
         Event.ACCEPT: Move(frozenset({S.SENDING}), S.ACCEPTED),
         Event.DEFER: Move(frozenset({S.SENDING}), S.SCHEDULED),
-        Event.REFUSE: Move(frozenset({S.SENDING}), S.FAILED),
+        Event.REFUSE: Move(frozenset({S.LEASED, S.SENDING}), S.FAILED),
         Event.LOSE: Move(frozenset({S.SENDING}), S.UNCERTAIN),
         Event.EXPIRE: Move(UNSENT, S.EXPIRED),
         Event.CANCEL: Move(UNSENT, S.CANCELLED),

@@ -1,0 +1,99 @@
+"""Links that let a patient in without a password.
+
+A token is made from the link's id and generation with the server's key and stored nowhere, so that a worker can write
+the same link again, and raising the generation makes every older one worthless.
+"""
+
+import base64
+import binascii
+import hmac
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.errors import NotFound
+from tracker.models import Course, PatientLink
+from tracker.rules.vocabulary import LinkPurpose
+
+LIFETIME = timedelta(days=30)  # after the last visit of the course
+_SEAL = 16  # bytes; 128 bits can't be guessed
+_SAYS = "this link isn't valid any more"
+
+
+def make_token(key: bytes, link_id: UUID, generation: int) -> str:
+    """Return the token (43 characters that need no quoting in an address) of a link.
+
+    Raises:
+        ValueError: The key is too short to keep anybody out.
+    """
+    return base64.urlsafe_b64encode(link_id.bytes + _seal(key, link_id, generation)).decode().rstrip("=")
+
+
+def _seal(key: bytes, link_id: UUID, generation: int) -> bytes:
+    if len(key) < 32:
+        raise ValueError("the key for links needs 32 bytes or more")
+    # The first word keeps this seal from being of use for anything else made with the same key.
+    return hmac.digest(key, b"patient-link|%b|%d" % (link_id.bytes, generation), "sha256")[:_SEAL]
+
+
+def open_link(session: Session, key: bytes, token: str, *, now: datetime) -> PatientLink:
+    """Return the link that `token` was made for.
+
+    Raises:
+        NotFound: Nobody made this token, or the link has expired or was revoked. All look the same.
+    """
+    link = session.get(PatientLink, _link_id(token))
+    if link is None or link.revoked_at is not None or link.expires_at <= now:
+        raise NotFound(_SAYS)
+    if not hmac.compare_digest(make_token(key, link.id, link.generation).encode(), token.encode()):
+        raise NotFound(_SAYS)
+    return link
+
+
+def _link_id(token: str) -> UUID:
+    try:
+        raw = base64.b64decode(token.encode("ascii") + b"=", altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise NotFound(_SAYS) from error
+    if len(raw) != 16 + _SEAL:
+        raise NotFound(_SAYS)
+    return UUID(bytes=raw[:16])
+
+
+def course_link(session: Session, course: Course, *, last_visit: datetime, now: datetime) -> PatientLink:
+    """Return the course's link; make it if there is none, let it live longer if the last visit moved away.
+
+    Args:
+        last_visit: Start of the last visit; the link lives `LIFETIME` longer.
+    """
+    expires_at = last_visit + LIFETIME
+    link = find_course_link(session, course.id)
+    if link is None:
+        link = PatientLink(
+            clinic_id=course.clinic_id,
+            patient_id=course.patient_id,
+            course_id=course.id,
+            purpose=LinkPurpose.COURSE,
+            generation=1,
+            created_at=now,
+            expires_at=expires_at,
+        )
+        session.add(link)
+    link.expires_at = max(link.expires_at, expires_at)
+    return link
+
+
+def find_course_link(session: Session, course_id: UUID) -> PatientLink | None:
+    """Return the course's link unless it was revoked."""
+    return session.scalars(
+        select(PatientLink)
+        .where(
+            PatientLink.course_id == course_id,
+            PatientLink.purpose == LinkPurpose.COURSE,
+            PatientLink.revoked_at.is_(None),
+        )
+        .order_by(PatientLink.created_at, PatientLink.id)
+        .limit(1)
+    ).first()

@@ -1,0 +1,123 @@
+"""Plan what a course's patient is to be told: the difference between what there should be and what there is.
+
+Called in the transaction that books, moves, cancels or finishes, so that a message and its reason are one commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.errors import NotFound
+from tracker.models import Clinic, Course, ProtocolVersion, Reminder, Visit
+from tracker.rules import cadence
+from tracker.rules.cadence import Purpose, QuietHours, Wanted
+from tracker.rules.delivery import LIVE, UNSENT, Event
+from tracker.rules.permissions import Actor
+from tracker.rules.protocol import Protocol
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
+from tracker.services import delivery, links
+from tracker.text import gettext as _
+
+Key = tuple[str, UUID, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How many messages a plan wrote, gave another time, and called back."""
+
+    added: int = 0
+    retimed: int = 0
+    called_back: int = 0
+
+
+def plan_for_course(
+    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime
+) -> Planned:
+    """Write, retime and call back messages until they are what the course's visits ask for.
+
+    Doing it twice changes nothing. A message that left, or is leaving, is never written again for the same thing.
+
+    Args:
+        visits: All visits of the course as they stand in this transaction, cancelled ones too.
+
+    Raises:
+        NotFound: The course belongs to another clinic.
+    """
+    clinic = session.get(Clinic, course.clinic_id)
+    if clinic is None or clinic.id != actor.clinic_id:
+        raise NotFound(_("There is no such course."))
+    session.flush()  # new visits get their ids
+    should_be = {_key(message, course): message for message in _wanted(session, clinic, course, visits)}
+    there_is = _kept(session, course)
+    if visits:
+        links.course_link(session, course, last_visit=max(visit.starts_at for visit in visits), now=now)
+    missing = [message for key, message in should_be.items() if key not in there_is and message.expires_at > now]
+    session.add_all(_row(course, message, now) for message in missing)
+    unwanted = [row for key, row in there_is.items() if key not in should_be and row.status in UNSENT]
+    _call_back(session, unwanted, should_be.values(), now)
+    retimed = [_retime(there_is[key], message, now) for key, message in should_be.items() if key in there_is]
+    return Planned(len(missing), sum(retimed), len(unwanted))
+
+
+def _wanted(session: Session, clinic: Clinic, course: Course, visits: Iterable[Visit]) -> list[Wanted]:
+    planned = [cadence.PlannedVisit(visit.id, visit.starts_at, visit.status) for visit in visits]
+    steps = Protocol.from_data(session.get_one(ProtocolVersion, course.protocol_id).definition).cadence
+    return cadence.wanted(planned, steps, zone=clinic.zone, quiet=QuietHours(), booked_at=course.created_at)
+
+
+def _key(message: Wanted, course: Course) -> Key:
+    return (message.purpose, message.visit_id or course.id, message.about)
+
+
+def _kept(session: Session, course: Course) -> dict[Key, Reminder]:
+    """Return the course's messages by what they say. One called back says nothing, and may be written again."""
+    rows = session.scalars(
+        select(Reminder).where(
+            Reminder.course_id == course.id,
+            Reminder.status.not_in((ReminderStatus.CANCELLED, ReminderStatus.SUPERSEDED)),
+        )
+    )
+    return {(row.purpose, row.subject_id, row.subject_at): row for row in rows}
+
+
+def _row(course: Course, message: Wanted, now: datetime) -> Reminder:
+    return Reminder(
+        clinic_id=course.clinic_id,
+        patient_id=course.patient_id,
+        course_id=course.id,
+        visit_id=message.visit_id,
+        subject_id=message.visit_id or course.id,
+        subject_at=message.about,
+        purpose=message.purpose,
+        channel=ReminderChannel.EMAIL,
+        send_at=message.due_at,
+        expires_at=message.expires_at,
+        status=ReminderStatus.SCHEDULED,
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def _call_back(session: Session, rows: Iterable[Reminder], instead: Iterable[Wanted], now: datetime) -> None:
+    """Call back each row: superseded where the same is now said of another time, else cancelled."""
+    replaced = {(message.purpose, message.visit_id) for message in instead}
+    for row in rows:
+        if (Purpose(row.purpose), row.visit_id) in replaced:
+            event, reason = Event.SUPERSEDE, _("The visit moved; another message takes its place.")
+        else:
+            event, reason = Event.CANCEL, _("The visit is off.")
+        delivery.change(session, event, Reminder.id == row.id, reason=reason, now=now)
+
+
+def _retime(row: Reminder, message: Wanted, now: datetime) -> bool:
+    """Give a waiting message its new times; one that was tried already keeps the time of its next try."""
+    if row.status not in LIVE or (row.send_at, row.expires_at) == (message.due_at, message.expires_at):
+        return False
+    if row.status != ReminderStatus.SCHEDULED or row.attempts or row.send_at <= now:
+        return False
+    row.send_at, row.expires_at, row.changed_at = message.due_at, message.expires_at, now
+    return True

@@ -1,0 +1,70 @@
+"""What could not be told by a message becomes a task: somebody calls."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from tracker.models import Clinic, Reminder, Task
+from tracker.rules.cadence import Purpose
+from tracker.rules.delivery import Event
+from tracker.rules.permissions import Actor
+from tracker.rules.vocabulary import ReminderStatus, Role
+from tracker.services import audit
+from tracker.text import gettext as _
+from tracker.text import say_instant
+
+# The ends that leave somebody untold.
+ASKING = frozenset({Event.REFUSE, Event.LOSE, Event.EXPIRE, Event.SUPPRESS})
+PATIENCE = timedelta(hours=4)
+
+
+def ask(session: Session, row: Reminder, *, now: datetime) -> None:
+    """Make the task for a message that ended untold.
+
+    Somebody without an address would give a task for every message of a series: one before each visit is enough.
+    """
+    if row.status == ReminderStatus.SUPPRESSED and row.purpose != Purpose.VISIT:
+        return
+    about = row.subject_at if row.visit_id else row.send_at
+    ahead = about > now
+    task = Task(
+        clinic_id=row.clinic_id,
+        patient_id=row.patient_id,
+        course_id=row.course_id,
+        visit_id=row.visit_id,
+        kind="uncertain" if row.status == ReminderStatus.UNCERTAIN else "undelivered",
+        key=f"message:{row.id}",
+        detail=_detail(session, row),
+        owner_role=Role.COORDINATOR,
+        urgent=ahead and about - now <= timedelta(days=1),
+        opens_at=now,
+        due_at=min(now + PATIENCE, about) if ahead else now + PATIENCE,
+        created_at=now,
+    )
+    session.add(task)
+    actor = Actor(row.clinic_id, None, None, "reminders")
+    audit.record(
+        session, actor, f"message {row.status}", patient_id=row.patient_id, subject=f"message {row.id}", now=now
+    )
+
+
+def _detail(session: Session, row: Reminder) -> str:
+    named = say(Purpose(row.purpose))
+    if row.visit_id is None:
+        return f"{named}. {row.reason}"
+    clinic = session.get_one(Clinic, row.clinic_id)
+    when = say_instant(row.subject_at, clinic.zone, clinic.country)
+    return _("%(message)s, visit %(when)s. %(reason)s", message=named, when=when, reason=row.reason)
+
+
+def say(purpose: Purpose) -> str:
+    """Return the staff's words for a kind of message."""
+    return {
+        Purpose.ITINERARY: _("All dates"),
+        Purpose.FIRST_VISIT: _("Before the first visit"),
+        Purpose.VISIT: _("Visit reminder"),
+        Purpose.NEXT_DAY: _("Next-day check-in"),
+        Purpose.THERAPY: _("Therapy check-in"),
+        Purpose.CHECK_IN: _("Check-in after two weeks"),
+        Purpose.LATE_CHECK_IN: _("Check-in after four weeks"),
+    }[purpose]
