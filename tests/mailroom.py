@@ -1,0 +1,140 @@
+"""Patients with a series and an address, made as short as a test of messages wants them."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tests.conftest import NOW
+from tests.factories import House
+from tracker import db
+from tracker.models import Attempt, ContactPoint, Course, ProtocolVersion, Reminder, Task, Visit
+from tracker.rules.vocabulary import ContactChannel, Indication, ReminderStatus, VisitStatus
+from tracker.services import delivery, reminders
+from tracker.services.delivery import Lease, Letter, Result
+
+
+def patient(house: House, name: str, *, email: str | None = "", consent: bool = True) -> UUID:
+    """Add a patient with an address of that name, who may be written to."""
+    patient_id = house.patient(name)
+    if email is not None:
+        with db.transaction() as session:
+            session.add(
+                ContactPoint(
+                    clinic_id=house.clinic.id,
+                    patient_id=patient_id,
+                    channel=ContactChannel.EMAIL,
+                    address=email or f"{name.split()[0].lower()}@example.org",
+                    consent_at=NOW if consent else None,
+                    consent_wording="May we write to you?" if consent else None,
+                )
+            )
+    return patient_id
+
+
+def series(house: House, patient_id: UUID, *starts: datetime, booked_at: datetime = NOW) -> UUID:
+    """Book a series by hand (rooms don't matter here) and plan its messages; return the course's id."""
+    with db.transaction() as session:
+        protocol = session.scalars(select(ProtocolVersion).where(ProtocolVersion.clinic_id == house.clinic.id)).first()
+        course = Course(
+            clinic_id=house.clinic.id,
+            patient_id=patient_id,
+            protocol_id=protocol.id,
+            indication=Indication.TRD,
+            created_at=booked_at,
+        )
+        session.add(course)
+        session.flush()
+        visits = [
+            Visit(
+                clinic_id=house.clinic.id,
+                course_id=course.id,
+                patient_id=patient_id,
+                ordinal=ordinal,
+                starts_at=start,
+                ends_at=start + timedelta(minutes=150),
+                room_id=house.resources["Sage"],
+                nurse_id=house.resources["J. Adeyemi"],
+                physician_id=house.resources["Dr A. Hale"],
+                created_at=booked_at,
+            )
+            for ordinal, start in enumerate(starts, start=1)
+        ]
+        session.add_all(visits)
+        reminders.plan_for_course(session, house.coordinator, course, visits, now=booked_at)
+        return course.id
+
+
+def plan(house: House, course_id: UUID, *, now: datetime) -> reminders.Planned:
+    """Plan a course again, as it stands."""
+    with db.transaction() as session:
+        visits = session.scalars(select(Visit).where(Visit.course_id == course_id)).all()
+        course = session.get_one(Course, course_id)
+        return reminders.plan_for_course(session, house.coordinator, course, visits, now=now)
+
+
+def change_visit(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime, **values: object) -> None:
+    """Change a visit and plan again, as booking does in one transaction."""
+    with db.transaction() as session:
+        visits = session.scalars(select(Visit).where(Visit.course_id == course_id)).all()
+        [visit] = [visit for visit in visits if visit.ordinal == ordinal]
+        for name, value in values.items():
+            setattr(visit, name, value)
+        session.flush()
+        reminders.plan_for_course(session, house.coordinator, session.get_one(Course, course_id), visits, now=now)
+
+
+def cancel(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime) -> None:
+    """Cancel a visit."""
+    change_visit(house, course_id, ordinal, now=now, status=VisitStatus.CANCELLED, cancel_reason="ill")
+
+
+def messages(course_id: UUID | None = None) -> list[Reminder]:
+    """Return the messages in order of their time."""
+    query = select(Reminder).order_by(Reminder.send_at, Reminder.purpose, Reminder.id)
+    with db.read() as session:
+        return list(session.scalars(query if course_id is None else query.where(Reminder.course_id == course_id)))
+
+
+def statuses() -> dict[str, str]:
+    """Return the state of each message by its purpose; a series of one has one of each."""
+    return {row.purpose: row.status.value for row in messages()}
+
+
+def rows(model: type[Attempt] | type[Task]) -> list[Attempt] | list[Task]:
+    """Return all attempts, or all tasks."""
+    with db.read() as session:
+        return list(session.scalars(select(model)))
+
+
+def take(*, now: datetime, limit: int = 50) -> list[Lease]:
+    """Lease what is due."""
+    with db.transaction() as session:
+        return delivery.lease(session, limit=limit, now=now)
+
+
+def look(lease: Lease, *, now: datetime):
+    """Look at a leased message."""
+    with db.read() as session:
+        return delivery.look(session, lease, now=now)
+
+
+def mark(letter: Letter, *, now: datetime, seconds: float = 30) -> bool:
+    """Mark a message as leaving."""
+    with db.transaction() as session:
+        return delivery.mark(session, letter, now=now, seconds=seconds)
+
+
+def record(lease: Lease, result: Result, *, now: datetime) -> None:
+    """Write down what became of it."""
+    with db.transaction() as session:
+        delivery.record(session, lease, result, now=now, chance=0.5)
+
+
+def sweep(*, now: datetime) -> delivery.Swept:
+    """Look after what is left over."""
+    with db.transaction() as session:
+        return delivery.sweep(session, now=now)
+
+
+LIVE = {ReminderStatus.SCHEDULED, ReminderStatus.LEASED, ReminderStatus.SENDING}

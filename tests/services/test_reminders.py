@@ -1,0 +1,130 @@
+"""What a course is planned to say, written with it, called back with it."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from tests import mailroom
+from tests.conftest import NOW
+from tests.factories import COTTONWOOD, make_clinic
+from tracker import db
+from tracker.errors import NotFound
+from tracker.models import Course
+from tracker.rules.cadence import Purpose
+from tracker.rules.vocabulary import ReminderStatus, VisitStatus
+from tracker.services import links, reminders
+
+DAY = timedelta(days=1)
+SIX = [NOW + timedelta(days=n) for n in (7, 9, 11, 14, 16, 18)]
+
+
+@pytest.fixture
+def house(database):
+    """Return a clinic."""
+    return make_clinic()
+
+
+@pytest.fixture
+def course(house):
+    """Book Ada's six visits from next Monday, 9:00."""
+    return mailroom.series(house, mailroom.patient(house, "Ada"), *SIX)
+
+
+def live(course_id):
+    """Count the messages that are still to go, by purpose."""
+    return Counter(row.purpose for row in mailroom.messages(course_id) if row.status in mailroom.LIVE)
+
+
+def test_six_visits_ask_for_these_messages(course):
+    assert live(course) == {
+        Purpose.ITINERARY: 1,
+        Purpose.FIRST_VISIT: 1,
+        Purpose.VISIT: 6,
+        Purpose.NEXT_DAY: 6,
+        Purpose.THERAPY: 2,
+        Purpose.CHECK_IN: 1,
+        Purpose.LATE_CHECK_IN: 1,
+    }
+
+
+def test_planning_again_changes_nothing(house, course):
+    before = [(row.id, row.status, row.send_at) for row in mailroom.messages()]
+    assert mailroom.plan(house, course, now=NOW + DAY) == reminders.Planned()
+    assert [(row.id, row.status, row.send_at) for row in mailroom.messages()] == before
+
+
+def test_a_cancelled_visit_takes_its_messages_with_it(house, course):
+    mailroom.cancel(house, course, 3, now=NOW + DAY)
+    off = [row for row in mailroom.messages() if row.status is ReminderStatus.CANCELLED]
+    assert sorted(row.purpose for row in off) == [Purpose.NEXT_DAY, Purpose.VISIT]
+    assert live(course)[Purpose.VISIT] == 5
+
+
+def test_a_cancelled_last_visit_passes_the_check_ins_to_the_one_before(house, course):
+    mailroom.cancel(house, course, 6, now=NOW + DAY)
+    [check_in] = [row for row in mailroom.messages() if row.purpose == Purpose.CHECK_IN and row.status in mailroom.LIVE]
+    assert check_in.subject_at == SIX[4]
+
+
+def test_a_moved_visit_replaces_its_messages(house, course):
+    later = SIX[1] + timedelta(hours=3)
+    mailroom.change_visit(house, course, 2, now=NOW + DAY, starts_at=later, ends_at=later + timedelta(hours=2))
+    old = [row for row in mailroom.messages() if row.subject_at == SIX[1]]
+    new = [row for row in mailroom.messages() if row.subject_at == later]
+    assert {row.status for row in old} == {ReminderStatus.SUPERSEDED}
+    assert {(row.purpose, row.status) for row in new} == {
+        (Purpose.VISIT, ReminderStatus.SCHEDULED),
+        (Purpose.NEXT_DAY, ReminderStatus.SCHEDULED),
+    }
+    assert live(course)[Purpose.VISIT] == 6
+
+
+def test_a_visit_moved_there_and_back_is_asked_for_once(house, course):
+    for start in (SIX[1] + timedelta(hours=3), SIX[1]):
+        mailroom.change_visit(house, course, 2, now=NOW + DAY, starts_at=start, ends_at=start + timedelta(hours=2))
+    assert live(course)[Purpose.VISIT] == 6
+
+
+def test_another_room_is_nothing_to_write_about(house, course):
+    mailroom.change_visit(house, course, 2, now=NOW + DAY, room_id=house.resources["Mesa"])
+    assert {row.status for row in mailroom.messages()} == {ReminderStatus.SCHEDULED}
+
+
+def test_what_left_is_not_written_again_and_not_called_back(house, course):
+    with db.transaction() as session:
+        for row in mailroom.messages():
+            if row.purpose == Purpose.ITINERARY:
+                session.merge(row).status = ReminderStatus.ACCEPTED
+    mailroom.cancel(house, course, 1, now=NOW + DAY)
+    assert mailroom.plan(house, course, now=NOW + DAY) == reminders.Planned()
+    assert [row.status for row in mailroom.messages() if row.purpose == Purpose.ITINERARY] == [ReminderStatus.ACCEPTED]
+
+
+def test_a_discharge_keeps_what_comes_after(house, course):
+    at = SIX[0] + timedelta(hours=2)
+    mailroom.change_visit(house, course, 1, now=at, status=VisitStatus.DISCHARGED)
+    assert [row.status for row in mailroom.messages() if row.visit_id and row.subject_at == SIX[0]] == [
+        ReminderStatus.CANCELLED,  # three days before
+        ReminderStatus.CANCELLED,  # 24 hours before
+        ReminderStatus.SCHEDULED,  # next day
+        ReminderStatus.SCHEDULED,  # therapy
+    ]
+
+
+def test_another_clinic_can_not_plan_it(house, course):
+    other = make_clinic(COTTONWOOD)
+    with db.transaction() as session, pytest.raises(NotFound):
+        reminders.plan_for_course(session, other.coordinator, session.get_one(Course, course), [], now=NOW)
+
+
+def test_the_course_has_one_link_that_outlives_its_last_visit(house, course):
+    mailroom.plan(house, course, now=NOW + DAY)
+    with db.read() as session:
+        link = links.find_course_link(session, course)
+        assert link.expires_at == SIX[-1] + links.LIFETIME
+    later = SIX[-1] + 7 * DAY
+    mailroom.change_visit(house, course, 6, now=NOW + DAY, starts_at=later, ends_at=later + timedelta(hours=2))
+    with db.read() as session:
+        assert links.find_course_link(session, course).id == link.id
+        assert links.find_course_link(session, course).expires_at == later + links.LIFETIME
