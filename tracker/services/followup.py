@@ -1,0 +1,282 @@
+"""Follow-up: the tasks a course asks for, and what becomes of each.
+
+Planning is a diff between what there should be (`rules.followup.wanted`) and what there is; doing it twice changes
+nothing. It is called in the transaction that books, moves, discharges or ends.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from tracker.errors import Invalid, Refused, Stale
+from tracker.models import Closure, Course, OpeningHours, Patient, ProtocolVersion, Task, Visit, VisitEvent
+from tracker.rules import followup
+from tracker.rules.fields import Command, Number, Text
+from tracker.rules.followup import Happening, Hours, Wanted
+from tracker.rules.permissions import Actor, Permission
+from tracker.rules.protocol import Protocol
+from tracker.rules.vocabulary import CourseStatus, Role, TaskStatus, VisitStatus
+from tracker.services import audit, clinic
+from tracker.text import gettext as _
+
+# Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
+SAFETY = "safety_answer"
+
+
+def plan_for_course(
+    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime
+) -> list[Task]:
+    """Write, retime and call off tasks until they are what the course asks for; return the new ones.
+
+    Args:
+        visits: All visits of the course as they stand in this transaction, cancelled ones too.
+    """
+    session.flush()
+    protocol = _protocol(session, course)
+    should_be = {task.key: task for task in _wanted(session, actor, course, visits, protocol)}
+    there_is = {task.key: task for task in _programme_tasks(session, course, protocol)}
+    added = [_row(course, wanted, now) for key, wanted in should_be.items() if key not in there_is]
+    session.add_all(added)
+    for key, task in there_is.items():
+        if task.status is not TaskStatus.OPEN:
+            continue
+        if key in should_be:
+            task.opens_at, task.due_at = should_be[key].opens_at, should_be[key].due_at
+        else:
+            task.status, task.closed_at = TaskStatus.CANCELLED, now
+    session.flush()
+    return added
+
+
+def _protocol(session: Session, course: Course) -> Protocol:
+    return Protocol.from_data(session.get_one(ProtocolVersion, course.protocol_id).definition)
+
+
+def _wanted(
+    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], protocol: Protocol
+) -> Iterable[Wanted]:
+    if course.status is CourseStatus.ENDED:
+        return []
+    left = _left_at(session, [visit.id for visit in visits])
+    happenings = [
+        Happening(v.id, v.starts_at, v.status, left.get(v.id) if v.status is VisitStatus.DISCHARGED else None)
+        for v in visits
+    ]
+    return followup.wanted(
+        course.id,
+        happenings,
+        protocol,
+        booked_at=course.created_at,
+        zone=clinic.info(session, actor.clinic_id).zone,
+        hours=open_hours(session, actor),
+    )
+
+
+def _left_at(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    query = select(VisitEvent.visit_id, func.max(VisitEvent.occurred_at)).where(
+        VisitEvent.visit_id.in_(visit_ids), VisitEvent.to_status == VisitStatus.DISCHARGED
+    )
+    return dict(session.execute(query.group_by(VisitEvent.visit_id)).all())
+
+
+def open_hours(session: Session, actor: Actor) -> Hours:
+    """Return the clinic's opening hours by day; a closure of the whole clinic that leaves no opening closes the day."""
+    zone = clinic.info(session, actor.clinic_id).zone
+    rows = session.scalars(select(OpeningHours).where(OpeningHours.clinic_id == actor.clinic_id))
+    week = {row.weekday: (row.starts_minute, row.ends_minute) for row in rows}
+    closures = session.execute(
+        select(Closure.starts_at, Closure.ends_at).where(
+            Closure.clinic_id == actor.clinic_id, Closure.resource_id.is_(None)
+        )
+    ).all()
+
+    def hours(day: date) -> tuple[time, time] | None:
+        if day.weekday() not in week:
+            return None
+        opens, closes = (_clock(minute) for minute in week[day.weekday()])
+        first, last = (datetime.combine(day, at, zone) for at in (opens, closes))
+        closed = any(starts_at <= first and ends_at >= last for starts_at, ends_at in closures)
+        return None if closed else (opens, closes)
+
+    return hours
+
+
+def _clock(minute: int) -> time:
+    return time(23, 59) if minute >= 24 * 60 else time(minute // 60, minute % 60)
+
+
+def _programme_tasks(session: Session, course: Course, protocol: Protocol) -> list[Task]:
+    codes = {step.code for step in protocol.programme}
+    query = select(Task).where(Task.course_id == course.id, Task.status != TaskStatus.CANCELLED, Task.kind.in_(codes))
+    return list(session.scalars(query))
+
+
+def _row(course: Course, wanted: Wanted, now: datetime) -> Task:
+    return Task(
+        clinic_id=course.clinic_id,
+        patient_id=course.patient_id,
+        course_id=course.id,
+        visit_id=wanted.visit_id,
+        kind=wanted.code,
+        key=wanted.key,
+        owner_role=wanted.owner,
+        opens_at=wanted.opens_at,
+        due_at=wanted.due_at,
+        created_at=now,
+    )
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A task outside the programme. `key` says what asks for it: asked twice, it is one task."""
+
+    kind: str
+    key: str
+    owner_role: Role
+    due_at: datetime
+    detail: str = ""
+    urgent: bool = False
+    owner_id: UUID | None = None
+
+
+def ask(session: Session, visit: Visit, wanted: Ask, *, now: datetime) -> Task:
+    """Give somebody a task about a visit's patient, unless the same was asked before and not called off."""
+    query = select(Task).where(
+        Task.clinic_id == visit.clinic_id, Task.key == wanted.key, Task.status != TaskStatus.CANCELLED
+    )
+    task = session.scalar(query)
+    if task is None:
+        task = Task(
+            clinic_id=visit.clinic_id,
+            patient_id=visit.patient_id,
+            course_id=visit.course_id,
+            visit_id=visit.id,
+            kind=wanted.kind,
+            key=wanted.key,
+            detail=wanted.detail[:200],
+            owner_role=wanted.owner_role,
+            owner_id=wanted.owner_id,
+            urgent=wanted.urgent,
+            opens_at=now,
+            due_at=wanted.due_at,
+            created_at=now,
+        )
+        session.add(task)
+        session.flush()
+    return task
+
+
+def call_off(session: Session, key: str, clinic_id: UUID, *, now: datetime) -> None:
+    """Call off the open task under `key`, if there is one."""
+    query = select(Task).where(Task.clinic_id == clinic_id, Task.key == key, Task.status == TaskStatus.OPEN)
+    for task in session.scalars(query):
+        task.status, task.closed_at = TaskStatus.CANCELLED, now
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list of what is to do."""
+
+    task: Task
+    patient: Patient | None
+    visit: Visit | None
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return now > self.task.due_at
+
+
+def to_do(
+    session: Session, actor: Actor, *, now: datetime, mine: bool = False, ahead: timedelta = timedelta()
+) -> list[Entry]:
+    """Return what is to do, urgent first, then by when it is due.
+
+    Args:
+        mine: Only what I took, and what nobody took and my role owns.
+        ahead: Also what opens within this time.
+    """
+    query = (
+        select(Task, Patient, Visit)
+        .outerjoin(Patient, Patient.id == Task.patient_id)
+        .outerjoin(Visit, Visit.id == Task.visit_id)
+        .where(Task.clinic_id == actor.clinic_id, Task.status == TaskStatus.OPEN, Task.opens_at <= now + ahead)
+        .order_by(Task.urgent.desc(), Task.due_at, Task.id)
+    )
+    if mine:
+        query = query.where(
+            or_(Task.owner_id == actor.user_id, Task.owner_id.is_(None) & (Task.owner_role == actor.role))
+        )
+    return [Entry(task, patient, visit) for task, patient, visit in session.execute(query)]
+
+
+class CloseTask(Command):
+    """What came of a task, or why it won't be done."""
+
+    version: Number
+    outcome: Text
+    skip: bool = False
+
+
+def take(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> Task:
+    """Put a task into one's own hands. Whoever takes it last has it."""
+    task = _open_task(session, actor, task_id)
+    task.owner_id = actor.user_id
+    _note(session, actor, "task taken", task, now)
+    return task
+
+
+def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, now: datetime) -> Task:
+    """Close a task with its outcome, or skip it with a reason.
+
+    Raises:
+        Stale: Somebody changed it since the form was opened.
+        Refused: It is closed already, or it is for a physician to settle.
+    """
+    task = _open_task(session, actor, task_id)
+    if task.version != command.version:
+        raise Stale(_("Somebody changed this task meanwhile."))
+    if task.kind == SAFETY:
+        _may_settle(actor, command)
+    task.status = TaskStatus.SKIPPED if command.skip else TaskStatus.DONE
+    task.outcome, task.closed_at, task.closed_by = command.outcome, now, actor.user_id
+    _note(session, actor, f"task {task.status}", task, now)
+    return task
+
+
+def _may_settle(actor: Actor, command: CloseTask) -> None:
+    if not actor.may(Permission.OVERRIDE):
+        raise Refused(_("A physician settles this one."), helps=(_("Call the physician now."),))
+    if command.skip:
+        raise Invalid({"skip": _("This can't be skipped: write what was decided.")})
+
+
+def done_by_itself(session: Session, actor: Actor, task: Task, outcome: str, *, now: datetime) -> None:
+    """Close a task because what it asked for was done elsewhere (a questionnaire, a check-in)."""
+    task.status, task.outcome, task.closed_at, task.closed_by = TaskStatus.DONE, outcome, now, actor.user_id
+
+
+def open_tasks(session: Session, course_id: UUID, kind: str, *, opened_by: datetime) -> list[Task]:
+    """Return a course's open tasks of a kind that are open at `opened_by`, the oldest first."""
+    query = select(Task).where(
+        Task.course_id == course_id,
+        Task.kind == kind,
+        Task.status == TaskStatus.OPEN,
+        Task.opens_at <= opened_by,
+    )
+    return list(session.scalars(query.order_by(Task.due_at)))
+
+
+def _open_task(session: Session, actor: Actor, task_id: UUID) -> Task:
+    task = clinic.get(session, actor, Task, task_id, lock=True)
+    if task.status is not TaskStatus.OPEN:
+        raise Refused(_("This task is closed already."))
+    return task
+
+
+def _note(session: Session, actor: Actor, action: str, task: Task, now: datetime) -> None:
+    session.flush()
+    audit.record(session, actor, action, patient_id=task.patient_id, subject=f"task {task.id}", now=now)
