@@ -1,6 +1,8 @@
 """`tracker init`: a clinic from what was typed at the prompts or given as options."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, field_validator
@@ -76,12 +78,27 @@ def told(**said: object) -> FoundClinic:
     Raises:
         Invalid: Its fields are named as the options are.
     """
-    try:
+    with _named_as_options():
         return FoundClinic.model_validate(said, context={"country": said.get("country", "US")})
+
+
+def new_user(*, email: str, name: str, role: str) -> accounts.AddUser:
+    """Return a new account, checked.
+
+    Raises:
+        Invalid: Its fields are named as the options are.
+    """
+    with _named_as_options():
+        return accounts.AddUser(email=email, name=name, role=Role(role))
+
+
+@contextmanager
+def _named_as_options() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
-        raise Invalid(
-            {f"--{str(fault['loc'][0]).replace('_', '-')}": explain(fault) for fault in error.errors()}
-        ) from None
+        faults = {f"--{str(fault['loc'][0]).replace('_', '-')}": explain(fault) for fault in error.errors()}
+        raise Invalid(faults) from None
 
 
 def hours(text: str) -> setup.Span:
