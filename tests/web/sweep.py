@@ -1,0 +1,222 @@
+"""What the sweeps share: a world that is quickly as it was, its digest, every route with its ids, every form."""
+
+import hashlib
+import itertools
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Uuid, create_engine, select, text
+from werkzeug.routing import Rule
+
+from tests.conftest import NOW, postgres_url, upgrade
+from tests.web.conftest import KEY
+from tests.web.world import World
+from tracker import clock, db
+from tracker.app import create_app
+from tracker.config import Config
+from tracker.models import Base, UserAccount
+from tracker.rules.permissions import Actor
+from tracker.services import accounts
+
+# A refused request may leave its entry, count its guess and use its session; nothing else.
+UNWATCHED = {"audit_entry", "audit_head", "login_session", "portal_session", "guess_count", "alembic_version"}
+
+# What stands for a part of an address that is no id.
+PARTS = {"filename": "app.css"}
+
+_numbers = itertools.count()
+
+
+class Stage:
+    """A database with a world in it that `reset` makes as it was, and the application on it."""
+
+    def __init__(self, place: "SqlitePlace | PostgresPlace") -> None:
+        self.place = place
+        upgrade(place.template)
+        db.configure(place.template)
+        clock.shift(NOW - clock.now())
+        self.world = World()
+        self.tokens: dict[UUID, str] = {}
+        db.engine().dispose()
+        self.reset()
+        self.app = create_app(Config(secret_key=KEY))
+
+    def reset(self) -> None:
+        """Make the database as it was at the start."""
+        db.engine().dispose()
+        db.configure(self.place.copy())
+        self.tokens.clear()
+
+    def browser(self, actor: Actor | None) -> FlaskClient:
+        """Open a browser, signed in as `actor`."""
+        client = self.app.test_client()
+        client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
+        if actor:
+            client.set_cookie("tracker", self._token(actor))
+        return client
+
+    def _token(self, actor: Actor) -> str:
+        if actor.user_id not in self.tokens:
+            with db.transaction() as session:
+                account = session.get_one(UserAccount, actor.user_id)
+                # Somebody disabled had a session once; its row is still there.
+                account.disabled_at, gone = None, account.disabled_at
+                session.flush()
+                self.tokens[actor.user_id] = accounts.open_session(session, account, "127.0.0.1", now=clock.now())
+                account.disabled_at = gone
+        return self.tokens[actor.user_id]
+
+
+class SqlitePlace:
+    """A world in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.folder = folder / "template.db", folder
+        self.template = f"sqlite:///{self.file}"
+
+    def copy(self) -> str:
+        """Return the address of a fresh copy."""
+        target = self.folder / "world.db"
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        shutil.copy(self.file, target)
+        return f"sqlite:///{target}"
+
+
+class PostgresPlace:
+    """A world in a cluster."""
+
+    def __init__(self, folder: str, worker: str) -> None:
+        self.folder, self.name = folder, f"world_{worker}_{next(_numbers)}"
+        self.maintenance = create_engine(postgres_url(folder, "postgres"), isolation_level="AUTOCOMMIT")
+        self._run(f"CREATE DATABASE {self.name}")
+        self.template = postgres_url(folder, self.name)
+
+    def copy(self) -> str:
+        """Return the address of a fresh copy."""
+        self._run(f"DROP DATABASE IF EXISTS {self.name}_copy WITH (FORCE)")
+        self._run(f"CREATE DATABASE {self.name}_copy TEMPLATE {self.name}")
+        return postgres_url(self.folder, f"{self.name}_copy")
+
+    def _run(self, statement: str) -> None:
+        with self.maintenance.connect() as connection:
+            connection.execute(text(statement))
+
+
+def digest() -> str:
+    """Return a hash of every row of every table that a refused request must leave alone."""
+    summed = hashlib.sha256()
+    with db.engine().connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in UNWATCHED:
+                rows = connection.execute(select(table).order_by(*table.primary_key.columns)).all()
+                summed.update(repr((table.name, rows)).encode())
+    return summed.hexdigest()
+
+
+def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
+    """Yield every method of every rule but those that Flask adds by itself."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, sorted(rule.methods))):
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield method, rule
+
+
+def addresses(app: Flask, rule: Rule, clinic_id: UUID | None) -> list[str]:
+    """Return the rule's addresses for every row of a clinic that it can name; for no clinic, one that names nothing."""
+    ids = [name for name in rule.arguments if name.endswith("_id")]
+    parts = {name: PARTS[name] for name in rule.arguments if name not in ids}
+    filled = [dict.fromkeys(ids, UUID(int=7))] if clinic_id is None else _rows(ids, clinic_id)
+    with app.test_request_context():
+        return [str(rule.build({**parts, **ids_of_one}, append_unknown=False)[1]) for ids_of_one in filled]
+
+
+def _rows(names: list[str], clinic_id: UUID) -> list[dict[str, UUID]]:
+    """Return ids that belong together: the row that has most of them by its own columns gives them."""
+    if not names:
+        return [{}]
+    tables = {name: _table(name) for name in names}
+    inner = max(names, key=lambda name: sum(other in tables[name].c for other in names))
+    columns = [tables[inner].c[name if name != inner else _key(tables[inner])].label(name) for name in names]
+    mine = tables[inner].c.clinic_id == clinic_id
+    with db.read() as session:
+        rows = session.execute(select(*columns).where(mine).order_by(*columns)).mappings().all()
+    return [dict(row) for row in rows]
+
+
+def _table(name: str):
+    """Return the table whose rows an address part like `visit_id` names."""
+    wanted = {"order": "infusion_order", "link": "patient_link", "user": "user_account", "room": "resource"}
+    stem = name.removesuffix("_id")
+    return Base.metadata.tables[wanted.get(stem, stem)]
+
+
+def _key(table) -> str:
+    return next(column.name for column in table.primary_key.columns if isinstance(column.type, Uuid))
+
+
+@dataclass
+class Field:
+    """One control of a form: its name, its kind and what a person could have put in."""
+
+    name: str
+    kind: str
+    value: str = ""
+    options: list[str] = field(default_factory=list)
+
+
+@dataclass
+class PageForm:
+    """A form as a page shows it."""
+
+    action: str
+    method: str
+    fields: dict[str, Field] = field(default_factory=dict)
+
+
+class _Reader(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page, self.forms, self.inside, self.select = page, [], None, None
+
+    def handle_starttag(self, tag, attributes):
+        has = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self.inside = PageForm(has.get("action") or self.page, has.get("method", "get").lower())
+            self.forms.append(self.inside)
+        elif self.inside and tag in ("input", "textarea", "select", "button") and has.get("name"):
+            self._control(tag, has)
+        elif tag == "option" and self.select:
+            self.select.options.append(has.get("value", ""))
+            self.select.value = (
+                has.get("value", "") if "selected" in has or not self.select.value else self.select.value
+            )
+
+    def _control(self, tag, has):
+        kind = has.get("type", "text") if tag == "input" else tag
+        if has.get("inputmode") in ("decimal", "numeric"):
+            kind = "number"
+        found = self.inside.fields.setdefault(has["name"], Field(has["name"], kind))
+        if kind in ("radio", "checkbox", "button"):
+            found.options.append(has.get("value", "on"))
+        if kind not in ("checkbox",) and ("checked" in has or not found.value):
+            found.value = has.get("value", "")
+        self.select = found if tag == "select" else None
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self.inside = None
+        if tag == "select":
+            self.select = None
+
+
+def forms(page: str, html: str) -> list[PageForm]:
+    """Return the forms of a page, and the controls in each."""
+    reader = _Reader(page)
+    reader.feed(html)
+    return reader.forms

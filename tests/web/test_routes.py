@@ -1,0 +1,97 @@
+"""Every route × who asks × whose it is, as the reviewed table `routes.txt` says.
+
+A row is missing, or an answer differs: the test writes what it found to `build/routes.txt`. Read the difference; when
+it is right, copy it over.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.web.sweep import PostgresPlace, SqlitePlace, Stage, addresses, digest, routes
+from tracker.rules.permissions import Permission, allows
+
+TABLE = Path(__file__).with_name("routes.txt")
+FOUND = Path("build/routes.txt")
+FLOOR = 40  # answers; raise it as routes come
+WHO = ("anonymous", "coordinator", "nurse", "physician", "admin", "auditor", "disabled", "elsewhere")
+TURNED_AWAY = {401, 403}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stage(request, tmp_path) -> Stage:
+    if request.param == "sqlite":
+        return Stage(SqlitePlace(tmp_path))
+    folder, worker = request.getfixturevalue("postgres"), request.getfixturevalue("worker_name")
+    return Stage(PostgresPlace(folder, worker))
+
+
+def test_every_route_answers_as_the_table_says(stage, request):
+    table = Sweep(stage).run()
+    FOUND.parent.mkdir(exist_ok=True)
+    FOUND.write_text("\n".join(table.lines) + "\n")
+
+    print(f"\n{request.node.callspec.id}: {table.routes} routes, {table.asked} answers")
+    assert table.faults == []
+    assert table.asked >= FLOOR, "the sweep has shrunk"
+    assert table.lines == TABLE.read_text().splitlines(), f"compare {TABLE} and {FOUND}"
+
+
+class Sweep:
+    """Asks everything and writes the table."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.asked, self.routes, self.faults = stage, 0, 0, []
+        own = stage.world.own
+        self.actors = {
+            "anonymous": None,
+            **{name: getattr(own, name) for name in ("coordinator", "nurse", "physician", "admin")},
+            "auditor": stage.world.auditor,
+            "disabled": stage.world.disabled,
+            "elsewhere": stage.world.other.physician,
+        }
+        self.lines = []
+
+    def run(self) -> "Sweep":
+        self.lines.append(f"{'':58} {' '.join(f'{name:<11}' for name in WHO)}".rstrip())
+        for method, rule in routes(self.stage.app):
+            self.routes += 1
+            cells = " ".join(f"{self._cell(method, rule, who):<11}" for who in WHO)
+            self.lines.append(f"{method:<6} {rule.rule:<51} {cells}".rstrip())
+        return self
+
+    def _cell(self, method, rule, who) -> str:
+        """Return the answers for one's own, another clinic's and a missing row: `200/404/404`."""
+        world = self.stage.world
+        answers = [self._ask(method, rule, who, world.own.clinic.id)]
+        if any(name.endswith("_id") for name in rule.arguments):
+            answers += [self._ask(method, rule, who, world.other.clinic.id), self._ask(method, rule, who, None)]
+            (theirs, their_text), (nothing, no_text) = answers[1:]
+            if who != "elsewhere" and (theirs, their_text) != (nothing, no_text):
+                self.faults.append(f"{who} can tell another clinic's from nothing: {method} {rule.rule}")
+        return "/".join(str(status) for status, _text in answers)
+
+    def _ask(self, method, rule, who, clinic_id) -> tuple[int, str]:
+        address = addresses(self.stage.app, rule, clinic_id)[0]
+        client = self.stage.browser(self.actors[who])
+        before = digest()
+        answer = client.open(address, method=method)
+        self.asked += 1
+        changed = digest() != before
+        self._judge(f"{who} {method} {address}: {answer.status_code}", answer, changed, method, rule, who)
+        if changed or (method != "GET" and answer.status_code < 400):
+            self.stage.reset()
+        return answer.status_code, re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", answer.text)
+
+    def _judge(self, said, answer, changed, method, rule, who) -> None:
+        asked = self.stage.app.view_functions[rule.endpoint].access.permission
+        actor = self.actors[who]
+        may = allows(actor.role if actor and who != "disabled" else None, asked)
+        away = answer.status_code in TURNED_AWAY or (answer.location or "").startswith("/sign-in?")
+        if asked is not Permission.PATIENT_LINK and may == away:
+            self.faults.append(f"not what {asked} says: {said}")
+        if answer.status_code >= 500:
+            self.faults.append(f"fell over: {said}")
+        if changed and (answer.status_code >= 400 or away or method == "GET"):
+            self.faults.append(f"refused, or only looked, and yet changed something: {said}")

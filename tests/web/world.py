@@ -1,0 +1,172 @@
+"""Two clinics, each with a patient in the middle of a series and something in every table a page can ask for."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tests.conftest import NOW
+from tests.factories import House, make_clinic, make_patient, make_user
+from tracker import db
+from tracker.models import (
+    Addendum,
+    Allergy,
+    Base,
+    CareContact,
+    ContactPoint,
+    Course,
+    Dose,
+    InfusionOrder,
+    Medicine,
+    Note,
+    OutboxMessage,
+    PatientLink,
+    ProtocolVersion,
+    Reminder,
+    ScaleResponse,
+    SideEffect,
+    Task,
+    UserAccount,
+    Visit,
+    VisitEvent,
+    VitalReading,
+)
+from tracker.rules.permissions import Actor, Role
+from tracker.rules.vocabulary import (
+    CareRole,
+    ContactChannel,
+    Indication,
+    LinkPurpose,
+    ReminderChannel,
+    Severity,
+    SignMeaning,
+    TaskStatus,
+    VisitStatus,
+)
+
+# One visit in each state that a page treats differently; the days lie around the tests' now.
+STATES = (
+    (-3, VisitStatus.DISCHARGED),
+    (-1, VisitStatus.NO_SHOW),
+    (0, VisitStatus.RECOVERING),
+    (2, VisitStatus.BOOKED),
+    (4, VisitStatus.BOOKED),
+)
+MORE_TODAY = (VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT, VisitStatus.INFUSING, VisitStatus.READY)
+
+
+class World:
+    """Both clinics, and the actors that ask."""
+
+    def __init__(self) -> None:
+        self.own, self.other = make_clinic(), make_clinic()
+        self.auditor, self.disabled = (self._account(name, role) for name, role in _MORE_ACCOUNTS)
+        with db.transaction() as session:
+            session.get_one(UserAccount, self.disabled.user_id).disabled_at = NOW
+        for house in (self.own, self.other):
+            _fill(house)
+
+    def _account(self, name: str, role: Role) -> Actor:
+        with db.transaction() as session:
+            return make_user(session, self.own.clinic.id, name, role)
+
+
+_MORE_ACCOUNTS = (("A. Udit", Role.AUDITOR), ("D. Gone", Role.PHYSICIAN))
+
+
+def _fill(house: House) -> None:
+    patient = make_patient(house.clinic.id, "Ada Lovelace")
+    with db.transaction() as session:
+        _people(session, house, patient)
+        course = _course(session, house, patient)
+        visits = [
+            _visit(session, house, patient, course, ordinal, NOW + timedelta(days=day), status)
+            for ordinal, (day, status) in enumerate(STATES, start=1)
+        ]
+        _bedside(session, house, course, visits)
+        _followup(session, house, patient, course, visits)
+    for number, status in enumerate(MORE_TODAY):
+        someone = make_patient(house.clinic.id, f"Ben{number} Tester")
+        with db.transaction() as session:
+            another = _course(session, house, someone)
+            _visit(session, house, someone, another, 1, NOW + timedelta(minutes=number), status)
+
+
+def _put(session, row: Base) -> UUID:
+    session.add(row)
+    session.flush()
+    return getattr(row, "id", None)
+
+
+def _people(session, house: House, patient: UUID) -> None:
+    ids = {"clinic_id": house.clinic.id, "patient_id": patient}
+    consent = {"consent_at": NOW, "consent_by": house.coordinator.user_id, "consent_wording": "Reminders by e-mail"}
+    address = f"ada.{str(patient)[-6:]}@example.org"
+    _put(session, ContactPoint(**ids, channel=ContactChannel.EMAIL, address=address, **consent))
+    _put(session, Allergy(**ids, substance="Latex", entered_at=NOW))
+    _put(session, Medicine(**ids, name="Lithium", entered_at=NOW))
+    _put(session, CareContact(**ids, role=CareRole.DRIVER, name="Charles", phone="+13035550142"))
+
+
+def _course(session, house: House, patient: UUID) -> UUID:
+    protocol = session.scalars(select(ProtocolVersion).where(ProtocolVersion.clinic_id == house.clinic.id)).first()
+    ids = {"clinic_id": house.clinic.id, "patient_id": patient, "protocol_id": protocol.id}
+    return _put(session, Course(**ids, indication=Indication.TRD, created_at=NOW))
+
+
+def _visit(session, house: House, patient, course, ordinal, starts_at, status) -> UUID:
+    visit = Visit(
+        clinic_id=house.clinic.id,
+        course_id=course,
+        patient_id=patient,
+        ordinal=ordinal,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=150),
+        room_id=house.resources["Sage"],
+        nurse_id=house.resources["J. Adeyemi"],
+        physician_id=house.resources["Dr A. Hale"],
+        status=status,
+        created_at=NOW,
+    )
+    _put(session, visit)
+    ids = {"clinic_id": house.clinic.id, "visit_id": visit.id}
+    _put(session, VisitEvent(**ids, kind="status", to_status=status, occurred_at=starts_at, entered_at=starts_at))
+    return visit.id
+
+
+def _bedside(session, house: House, course: UUID, visits: list[UUID]) -> None:
+    clinic, nurse, physician = house.clinic.id, house.nurse.user_id, house.physician.user_id
+    amounts = {"mg_per_kg": Decimal("0.5"), "max_mg": Decimal(60), "minutes": 40, "expires_on": date(2026, 12, 31)}
+    order = _put(
+        session, InfusionOrder(clinic_id=clinic, course_id=course, **amounts, signed_by=physician, signed_at=NOW)
+    )
+    for visit in (visits[0], visits[2]):
+        ids = {"clinic_id": clinic, "visit_id": visit}
+        given = {"weight_kg": Decimal(80), "mg": Decimal(40), "concentration_mg_per_ml": Decimal(10), "ml": Decimal(4)}
+        times = {"entered_at": NOW, "entered_by": nurse}
+        _put(session, Dose(**ids, order_id=order, **given, minutes=40, **times))
+        _put(session, VitalReading(**ids, due="base", occurred_at=NOW, **times, systolic=120, diastolic=80))
+        _put(session, SideEffect(**ids, term="nausea", severity=Severity.MILD, onset_at=NOW, **times))
+    signed = {"signed_at": NOW, "signed_by": physician, "meaning": SignMeaning.AUTHORED}
+    text = {"clinic_id": clinic, "body": "Calm.", "created_at": NOW, "author_id": physician}
+    note = _put(session, Note(visit_id=visits[0], **text, **signed))
+    _put(session, Note(visit_id=visits[2], **text))
+    _put(session, Addendum(clinic_id=clinic, note_id=note, body="Left side.", signed_at=NOW, signed_by=physician))
+
+
+def _followup(session, house: House, patient: UUID, course: UUID, visits: list[UUID]) -> None:
+    ids = {"clinic_id": house.clinic.id, "patient_id": patient, "course_id": course}
+    key = f"check_in:{visits[0]}"
+    due = {"opens_at": NOW - timedelta(days=1), "due_at": NOW, "created_at": NOW}
+    task = _put(session, Task(**ids, visit_id=visits[0], kind="check_in", key=key, owner_role=Role.NURSE, **due))
+    _put(session, Task(**ids, kind="phq9", key="phq9:1", owner_role=Role.COORDINATOR, **due, status=TaskStatus.OPEN))
+    answers = {"answers": [2] * 9, "total": 18, "answered_at": NOW, "entered_at": NOW}
+    _put(session, ScaleResponse(**ids, scale="phq9", scale_version=1, **answers, is_baseline=True))
+    times = {"send_at": NOW, "expires_at": NOW + timedelta(hours=9), "created_at": NOW, "changed_at": NOW}
+    about = {"subject_id": visits[3], "subject_at": NOW, "purpose": "day_before", "channel": ReminderChannel.EMAIL}
+    _put(session, Reminder(**ids, visit_id=visits[3], task_id=task, **about, **times))
+    mail = {"recipient": "ada@example.org", "subject": "Your visit", "body": "See you."}
+    _put(session, OutboxMessage(clinic_id=house.clinic.id, sent_at=NOW, **mail))
+    expires = {"created_at": NOW, "expires_at": NOW + timedelta(days=40)}
+    _put(session, PatientLink(**ids, purpose=LinkPurpose.COURSE, **expires))
