@@ -12,6 +12,7 @@ from tracker import text
 from tracker.config import Config
 from tracker.models import new_id
 from tracker.paths import shipped, static
+from tracker.rules.dosing import plain
 from tracker.rules.permissions import Permission
 from tracker.web import access, errors, incoming
 
@@ -80,7 +81,7 @@ def _prepare_templates(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
     env.install_gettext_callables(text.gettext, text.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    env.filters.update(day=_day, clock=_clock, instant=_instant)
+    env.filters.update(day=_day, clock=_clock, instant=_instant, amount=plain)
     env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
 
 

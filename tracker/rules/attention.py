@@ -15,7 +15,7 @@ from tracker.rules.vocabulary import VisitStatus
 ABSENT_AFTER = timedelta(minutes=15)  # the first call to somebody who has not come
 DRIVER_WANTED = timedelta(hours=24)  # from here on an unconfirmed driver is somebody's business
 
-WATCHED = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING})
+WATCHED = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING, VisitStatus.READY})
 BEFORE_START = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 OFF_THE_BOARD = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
 FINISHED = frozenset({VisitStatus.DISCHARGED, VisitStatus.TRANSFERRED})

@@ -1,0 +1,324 @@
+"""The clinic's day: gather what the board must know, in a fixed number of SELECTs whatever the past holds."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy.orm import Session
+
+from tracker.models import (
+    Closure,
+    Course,
+    Dose,
+    InfusionOrder,
+    Note,
+    OpeningHours,
+    Patient,
+    ProtocolVersion,
+    Setting,
+    SideEffect,
+    StaffMember,
+    Task,
+    UserAccount,
+    Visit,
+    VisitEvent,
+    VitalReading,
+)
+from tracker.rules import adverse_events, board, dosing, followup, vitals
+from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
+from tracker.rules.permissions import Actor
+from tracker.rules.settings import Settings
+from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
+from tracker.services import clinic
+from tracker.services.clinic import ClinicInfo
+from tracker.text import gettext as _
+
+SAFETY = "safety_answer"  # an answer about suicide that waits for its disposition
+REVIEW = "review"  # a review gate; its visit is the one it comes after
+# What the day can't end without. The rest waits in To do.
+CALLS = ("next_day_check_in", "no_show", "undelivered")
+
+Any_ = TypeVar("Any_")
+Rows = Sequence[Any]
+
+
+def day_board(session: Session, actor: Actor, place: ClinicInfo, day: date, *, now: datetime) -> board.Board:
+    """Return the board of `day`, a day in the clinic's zone."""
+    start, end = _bounds(place, day)
+    rooms = clinic.resources(session, actor, ResourceKind.ROOM)
+    tasks = _open_tasks(session, actor, end)
+    visits = _visits(session, actor, start, end, day, tasks, now)
+    shown = {visit.patient_id for visit in visits}
+    return board.draw(
+        day=day,
+        zone=place.zone,
+        hours=_hours(session, actor, day, start, end),
+        rooms=[RoomFacts(id=room.id, name=room.name, detail=room.detail) for room in rooms],
+        visits=visits,
+        tasks=[_task(row) for row in tasks if _belongs(row, shown, now)],
+        now=now,
+    )
+
+
+def _bounds(place: ClinicInfo, day: date) -> tuple[datetime, datetime]:
+    first, following = (datetime.combine(d, time(), place.zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
+    return first, following
+
+
+def _hours(session: Session, actor: Actor, day: date, start: datetime, end: datetime) -> tuple[int, int]:
+    """Return opening and closing in minutes after midnight; equal on a closed day."""
+    closed = select(Closure.id).where(
+        Closure.clinic_id == actor.clinic_id,
+        Closure.resource_id.is_(None),
+        Closure.starts_at <= start + timedelta(hours=12),
+        Closure.ends_at > start + timedelta(hours=12),
+    )
+    hours = session.execute(
+        select(OpeningHours.starts_minute, OpeningHours.ends_minute).where(
+            OpeningHours.clinic_id == actor.clinic_id, OpeningHours.weekday == day.weekday(), ~closed.exists()
+        )
+    ).first()
+    return (hours[0], hours[1]) if hours else (0, 0)
+
+
+def _by(rows: Iterable[Any_], key: Callable[[Any_], Any]) -> dict[Any, list[Any_]]:
+    found: dict[Any, list[Any_]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return found
+
+
+# Visits
+
+
+def _visit_query(actor: Actor, start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Visit,
+            Patient.family_name,
+            Patient.given_name,
+            Patient.preferred_name,
+            Patient.intake_status,
+            Patient.weight_kg,
+            Course.sequence,
+            ProtocolVersion.definition,
+            StaffMember.initials,
+        )
+        .join(Patient, Patient.id == Visit.patient_id)
+        .join(Course, Course.id == Visit.course_id)
+        .join(ProtocolVersion, ProtocolVersion.id == Course.protocol_id)
+        .join(StaffMember, StaffMember.id == Visit.nurse_id)
+        .where(Visit.clinic_id == actor.clinic_id, Visit.starts_at >= start, Visit.starts_at < end)
+        .order_by(Visit.starts_at)
+    )
+
+
+def _visits(
+    session: Session, actor: Actor, start: datetime, end: datetime, day: date, tasks: Rows, now: datetime
+) -> list[VisitFacts]:
+    rows = session.execute(_visit_query(actor, start, end)).all()
+    if not rows:
+        return []
+    more = _More(session, actor, [row.Visit for row in rows], tasks, day, now)
+    return [_facts(row, more) for row in rows]
+
+
+class _More:
+    """What belongs to the day's visits, loaded once for all of them."""
+
+    def __init__(
+        self, session: Session, actor: Actor, visits: Sequence[Visit], tasks: Rows, day: date, now: datetime
+    ) -> None:
+        ids = [visit.id for visit in visits]
+        courses = {visit.course_id for visit in visits}
+        self.now = now
+        self.settings = _settings(session, actor)
+        self.moments = _moments(session, ids)
+        self.doses = dict(session.execute(select(Dose.visit_id, Dose.mg).where(Dose.visit_id.in_(ids))).all())
+        self.orders = _orders(session, courses, day)
+        watched = [visit.id for visit in visits if visit.status in WATCHED]
+        self.sets = _sets(session, watched)
+        self.effects = _effects(session, [visit.id for visit in visits])
+        self.signed = set(
+            session.scalars(select(Note.visit_id).where(Note.visit_id.in_(ids), Note.signed_at.is_not(None)))
+        )
+        self.answers = {row.Task.patient_id: row for row in tasks if row.Task.kind == SAFETY}
+        self.reviews = {row.Task.course_id: row.ordinal for row in tasks if row.Task.kind == REVIEW}
+
+
+def _settings(session: Session, actor: Actor) -> Settings:
+    own = session.execute(select(Setting.key, Setting.value).where(Setting.clinic_id == actor.clinic_id))
+    return Settings({key: Decimal(str(value)) for key, value in own})
+
+
+def _moments(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[VisitStatus, datetime]]:
+    """Return when each visit reached each status; what was corrected away is gone, a pause does not restart."""
+    events = session.execute(
+        select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at)
+        .where(VisitEvent.visit_id.in_(ids))
+        .order_by(VisitEvent.entered_at, VisitEvent.id)
+    )
+    order = list(VisitStatus)
+    found: dict[UUID, dict[VisitStatus, datetime]] = defaultdict(dict)
+    for visit_id, status, at in events:
+        if status is None:
+            continue
+        reached = found[visit_id]
+        for later in [known for known in reached if order.index(known) > order.index(status)]:
+            if status is not VisitStatus.INFUSING or later is not VisitStatus.PAUSED:
+                del reached[later]
+        reached.setdefault(status, at)
+    return found
+
+
+def _orders(session: Session, courses: Iterable[UUID], day: date) -> dict[UUID, list[InfusionOrder]]:
+    """Return each course's signed orders that still count on `day`, the newest first."""
+    query = select(InfusionOrder).where(InfusionOrder.course_id.in_(courses), InfusionOrder.expires_on >= day)
+    return _by(session.scalars(query.order_by(InfusionOrder.signed_at.desc())), lambda order: order.course_id)
+
+
+def _sets(session: Session, ids: Sequence[UUID]) -> dict[UUID, set[str]]:
+    if not ids:
+        return {}
+    rows = session.execute(select(VitalReading.visit_id, VitalReading.due).where(VitalReading.visit_id.in_(ids)))
+    return {visit: {due for _visit, due in taken} for visit, taken in _by(rows, lambda row: row[0]).items()}
+
+
+def _effects(session: Session, ids: Sequence[UUID]) -> dict[UUID, SideEffect]:
+    """Return each visit's worst side effect that is not over."""
+    rank = ["mild", "moderate", "severe"]
+    open_ones = session.scalars(
+        select(SideEffect).where(SideEffect.visit_id.in_(ids), SideEffect.resolved_at.is_(None))
+    )
+    return {one.visit_id: one for one in sorted(open_ones, key=lambda one: rank.index(one.severity))}
+
+
+def _facts(row: Row[Any], more: _More) -> VisitFacts:
+    visit: Visit = row.Visit
+    reached = more.moments.get(visit.id, {})
+    order = _order(visit, more)
+    answer = more.answers.get(visit.patient_id)
+    due_at, due_set, overdue = _next_set(visit, reached.get(VisitStatus.INFUSING), more)
+    return VisitFacts(
+        id=visit.id,
+        patient_id=visit.patient_id,
+        patient=say_name(row),
+        ordinal=visit.ordinal,
+        of=row.definition["visits"],
+        sequence=row.sequence,
+        room_id=visit.room_id,
+        nurse=row.initials,
+        mg=more.doses.get(visit.id) or _planned_mg(order, row.weight_kg),
+        status=visit.status,
+        starts_at=visit.starts_at,
+        ends_at=visit.ends_at,
+        phases=tuple((phase["name"], phase["minutes"]) for phase in row.definition["phases"]),
+        arrived_at=reached.get(VisitStatus.ARRIVED),
+        started_at=reached.get(VisitStatus.INFUSING),
+        stopped_at=reached.get(VisitStatus.RECOVERING),
+        ready_at=reached.get(VisitStatus.READY),
+        left_at=reached.get(VisitStatus.DISCHARGED) or reached.get(VisitStatus.TRANSFERRED),
+        driver=visit.driver_name,
+        driver_phone=visit.driver_phone,
+        driver_confirmed=visit.driver_confirmed_at is not None,
+        cleared=row.intake_status is IntakeStatus.CLEARED,
+        order_signed=order is not None,
+        review_after=more.reviews.get(visit.course_id),
+        answered_at=answer.Task.created_at if answer else None,
+        answer_due_at=answer.Task.due_at if answer else None,
+        answer_for=(answer.owner or "") if answer else "",
+        vitals_due_at=due_at,
+        vitals_set=due_set,
+        vitals_overdue=overdue,
+        side_effect=_say_effect(more.effects.get(visit.id)),
+        note_signed=visit.id in more.signed,
+    )
+
+
+def say_name(row: Any) -> str:
+    """Return a patient's name as lists sort it: "Tran, Linh"; the preferred given name where there is one."""
+    return f"{row.family_name}, {row.preferred_name or row.given_name}"
+
+
+def _order(visit: Visit, more: _More) -> InfusionOrder | None:
+    orders = more.orders.get(visit.course_id, [])
+    own = next((order for order in orders if order.visit_id == visit.id), None)
+    return own or next((order for order in orders if order.visit_id is None), None)
+
+
+def _planned_mg(order: InfusionOrder | None, weight_kg: Decimal | None) -> Decimal | None:
+    if order is None or weight_kg is None:
+        return None
+    return min(order.max_mg, dosing.milligrams(weight_kg, order.mg_per_kg)).quantize(Decimal("0.1"))
+
+
+def _next_set(visit: Visit, started_at: datetime | None, more: _More) -> tuple[datetime | None, str, bool]:
+    """Return when the set that waits was due, its name, and whether it is overdue; nothing where none waits."""
+    if visit.status not in WATCHED or started_at is None:
+        return None, "", False
+    minute = int((more.now - started_at).total_seconds() // 60)
+    infusion = next((order.minutes for order in [_order(visit, more)] if order), 40)
+    planned = vitals.planned_minutes(infusion, max(minute, infusion), more.settings)
+    filled = {int(due) for due in more.sets.get(visit.id, ()) if due.isdigit()}
+    for column in vitals.sets(filled, minute, planned, more.settings, baseline_taken=True):
+        if column.minute is not None and column.state in (vitals.SetState.DUE, vitals.SetState.OVERDUE):
+            overdue = column.state is vitals.SetState.OVERDUE
+            return started_at + timedelta(minutes=column.minute), str(column.minute), overdue
+    return None, "", False
+
+
+def _say_effect(effect: SideEffect | None) -> str:
+    if effect is None or effect.severity != "severe":
+        return ""
+    return _("Severe %(what)s", what=adverse_events.TERMS[effect.term].label.lower())
+
+
+# Tasks
+
+
+def _open_tasks(session: Session, actor: Actor, end: datetime) -> Rows:
+    """Return open tasks that the day can't end without, with patient, owner's name and their visit's ordinal."""
+    query = (
+        select(
+            Task,
+            Patient.family_name,
+            Patient.given_name,
+            Patient.preferred_name,
+            UserAccount.name.label("owner"),
+            Visit.ordinal,
+        )
+        .outerjoin(Patient, Patient.id == Task.patient_id)
+        .outerjoin(UserAccount, UserAccount.id == Task.owner_id)
+        .outerjoin(Visit, Visit.id == Task.visit_id)
+        .where(
+            Task.clinic_id == actor.clinic_id,
+            Task.status == TaskStatus.OPEN,
+            or_(Task.kind == REVIEW, and_(Task.due_at < end, or_(Task.urgent, Task.kind.in_(CALLS)))),
+        )
+        .order_by(Task.due_at)
+    )
+    return session.execute(query).all()
+
+
+def _belongs(row: Row[Any], shown: set[UUID], now: datetime) -> bool:
+    """Whether a task stands for itself: it is open by now, and no bar of the day already says it."""
+    task: Task = row.Task
+    said_by_bar = task.kind == REVIEW or (task.kind == SAFETY and task.patient_id in shown)
+    return task.opens_at <= now and not said_by_bar
+
+
+def _task(row: Row[Any]) -> TaskFacts:
+    task: Task = row.Task
+    return TaskFacts(
+        id=task.id,
+        title=followup.say(task.kind),
+        patient_id=task.patient_id,
+        patient=say_name(row) if task.patient_id else "",
+        detail=task.detail,
+        urgent=task.urgent,
+        due_at=task.due_at,
+    )
