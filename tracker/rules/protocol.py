@@ -21,7 +21,6 @@ from tracker.rules.vocabulary import Role
 ROOM = "room"
 NURSE = "nurse"  # one lane: one of the patients this nurse may watch at once
 PHYSICIAN = "physician"
-CHECK = "check"  # somebody other than the visit's nurse, to check the drug with her
 PATIENT = "patient"  # every phase but turnover holds the patient, without saying so
 
 
@@ -47,9 +46,7 @@ class Phase:
 class Anchor(StrEnum):
     """The event that a follow-up step is counted from."""
 
-    BOOKED = "booked"
     FIRST_VISIT = "first_visit"  # its start
-    EACH_VISIT = "each_visit"  # its start
     EACH_DISCHARGE = "each_discharge"  # planned: the end of recovery
     LAST_DISCHARGE = "last_discharge"
 
@@ -141,7 +138,8 @@ def infusion_block(infusion: int = 40, recovery: int = 60) -> tuple[Phase, ...]:
     """Return the phases of an infusion visit; `infusion` and `recovery` in minutes.
 
     The nurse's lane, and the physician on site, run from set-up to the end of recovery; the physician is held for
-    set-up and again for the last ten minutes of recovery.
+    set-up and again for the last ten minutes of recovery. The second person who checks the drug is the physician, who
+    is held for set-up anyway.
 
     Source:
         Inference from clinics' published visits (2.5 h in all, recovery 20-60 min quoted): docs/clinical-rules.md.
@@ -149,7 +147,7 @@ def infusion_block(infusion: int = 40, recovery: int = 60) -> tuple[Phase, ...]:
     room, nurse = Hold(ROOM), Hold(NURSE)
     return (
         Phase("check_in", 15, (room,)),
-        Phase("set_up", 20, (room, nurse, Hold(PHYSICIAN), Hold(CHECK, start=-5))),
+        Phase("set_up", 20, (room, nurse, Hold(PHYSICIAN))),
         Phase("infusion", infusion, (room, nurse)),
         Phase("recovery", recovery, (room, nurse, Hold(PHYSICIAN, start=-10))),
         Phase("turnover", 15, (room,), patient=False),

@@ -1,0 +1,221 @@
+"""Planning a series, in a coordinator's words."""
+
+from dataclasses import replace
+from datetime import time, timedelta
+
+import pytest
+
+from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, ClinicWeek
+from tracker.errors import Refused
+from tracker.rules.availability import STARTS_LANE
+from tracker.rules.planner import Why, Wish, alternatives, free_places, place, plan, why_nothing_fits
+from tracker.rules.protocol import SINGLE, THREE_A_WEEK, TWO_A_WEEK
+
+
+def said(clinic, plan):
+    return [clinic.say(start) for start in plan.starts]
+
+
+def test_an_empty_clinic_gives_monday_wednesday_friday_at_the_hour_asked_for():
+    clinic = ClinicWeek()
+
+    best = plan(clinic.request(preferred_time=time(10, 30)))[0]
+
+    assert said(clinic, best) == [
+        *("Mon 02 10:30", "Wed 04 10:30", "Fri 06 10:30"),
+        *("Mon 09 10:30", "Wed 11 10:30", "Fri 13 10:30"),
+    ]
+    assert best.cost == 0
+    assert [visit.ordinal for visit in best.visits] == [1, 2, 3, 4, 5, 6]
+    assert [reason.text for reason in best.reasons] == ["Same time every visit: 10:30 AM", "Sage every visit"]
+
+
+def test_clocks_that_go_forward_between_visits_leave_the_hour_where_it_was():
+    """In Denver on 8 March 2026; the fourth visit is an hour of elapsed time sooner and still at 10:30."""
+    clinic = ClinicWeek()
+
+    starts = plan(clinic.request(preferred_time=time(10, 30)))[0].starts
+
+    assert starts[3] - starts[2] == timedelta(days=3, hours=-1)
+
+
+def test_a_visit_holds_room_patient_nurse_and_physician_for_their_phases():
+    clinic = ClinicWeek()
+
+    first = plan(clinic.request(preferred_time=time(10, 30)))[0].visits[0]
+
+    held = [(c.resource_id, c.lane, clinic.say(c.starts_at)[-5:], clinic.say(c.ends_at)[-5:]) for c in first.claims]
+    assert sorted(held) == [
+        (ADA.id, 1, "10:30", "12:45"),
+        (SAGE.id, 1, "10:30", "13:00"),
+        (KIM.id, 1, "10:45", "12:45"),
+        (KIM.id, STARTS_LANE, "11:05", "11:20"),
+        (HALE.id, 1, "10:45", "11:05"),
+        (HALE.id, 1, "12:35", "12:45"),
+    ]
+
+
+def test_one_friday_moves_because_the_room_is_taken():
+    clinic = ClinicWeek()
+    clinic.take(SAGE, "2026-03-06 09:00", "2026-03-06 12:00")
+
+    best = plan(clinic.request(preferred_time=time(9), hard=frozenset()))[0]
+
+    assert said(clinic, best)[2] == "Fri 06 12:00"
+    assert "Fri, Mar 6 moved to 12:00 PM because Sage is taken" in [reason.text for reason in best.reasons]
+    assert sum(reason.cost for reason in best.reasons) == best.cost
+
+
+def test_the_three_plans_differ_on_at_least_two_days():
+    clinic = ClinicWeek()
+
+    plans = plan(clinic.request())
+
+    days = [{start.astimezone(clinic.zone).date() for start in one.starts} for one in plans]
+    assert len(plans) == 3
+    assert all(len(later - earlier) >= 2 for n, later in enumerate(days) for earlier in days[:n])
+    assert [one.cost for one in plans] == sorted(one.cost for one in plans)
+
+
+def test_what_remains_follows_what_was_given():
+    """Three of six are done, the last one on a Friday; the rest goes on with Monday."""
+    clinic = ClinicWeek(first=ClinicWeek().first + timedelta(days=5))
+    given = tuple(clinic.at(f"2026-03-0{day} 09:00") for day in (2, 4, 6))
+
+    best = plan(replace(clinic.request(preferred_time=time(9)), given=given))[0]
+
+    assert said(clinic, best) == ["Mon 09 09:00", "Wed 11 09:00", "Fri 13 09:00"]
+    assert [visit.ordinal for visit in best.visits] == [4, 5, 6]
+
+
+def test_nothing_remains_of_a_series_that_is_done():
+    clinic = ClinicWeek()
+    given = tuple(plan(clinic.request())[0].starts)
+
+    assert plan(replace(clinic.request(), given=given)) == []
+
+
+def test_never_thursdays_and_not_before_ten():
+    clinic = ClinicWeek()
+
+    for one in plan(clinic.request(TWO_A_WEEK, weekdays=frozenset({0, 1, 2, 4}), arrive_from=time(10))):
+        local = [start.astimezone(clinic.zone) for start in one.starts]
+        assert all(start.weekday() != 3 and start.time() >= time(10) for start in local)
+
+
+def test_a_nurse_watches_two_patients_and_starts_them_a_quarter_of_an_hour_apart():
+    clinic = ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE))
+    clinic.book(place(clinic.request(SINGLE), 1, clinic.at("2026-03-02 09:00"), room_id=SAGE.id))
+    clinic.claims = [claim for claim in clinic.claims if claim[0] != ADA.id]
+
+    with pytest.raises(Refused, match="no nurse is free"):
+        place(clinic.request(SINGLE), 1, clinic.at("2026-03-02 09:10"), room_id=JUNIPER.id)
+
+    second = place(clinic.request(SINGLE), 1, clinic.at("2026-03-02 09:15"), room_id=JUNIPER.id)
+    assert {claim.lane for claim in second.claims if claim.resource_id == KIM.id} == {2, STARTS_LANE}
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("2026-03-04 16:00", "Visit 2: Sage is closed."),
+        ("2026-03-04 10:00", "Visit 2: Sage is taken."),
+        ("2026-03-03 09:00", "Visit 2: too soon after the visit before."),
+        ("2026-03-13 09:00", "Visit 2: too long after the visit before."),
+        ("2026-03-04 12:02", "Choose a time on a multiple of 5 minutes."),
+        ("2026-03-01 09:00", "That time is over."),
+        ("2027-03-01 09:00", "That day is too far away."),
+    ],
+)
+def test_a_visit_is_refused_with_the_rule_that_is_in_the_way(start, message):
+    clinic = ClinicWeek()
+    clinic.take(SAGE, "2026-03-04 09:00", "2026-03-04 12:00")
+
+    with pytest.raises(Refused) as refused:
+        place(clinic.request(), 2, clinic.at(start), room_id=SAGE.id, before=clinic.at("2026-03-02 09:00"))
+
+    assert refused.value.message == message
+
+
+def test_the_best_alternative_is_the_same_day_at_the_next_hour():
+    clinic = ClinicWeek()
+    clinic.take(SAGE, "2026-03-04 09:00", "2026-03-04 11:30")
+
+    ranked = alternatives(
+        clinic.request(),
+        2,
+        instead_of=clinic.at("2026-03-04 09:00"),
+        room_id=SAGE.id,
+        physician_id=HALE.id,
+        before=clinic.at("2026-03-02 09:00"),
+        after=clinic.at("2026-03-06 09:00"),
+    )
+
+    assert clinic.say(ranked[0].visit.starts_at) == "Wed 04 11:30"
+    assert ranked[0].reasons[0].text == "The same day"
+    assert all(one.cost == sum(reason.cost for reason in one.reasons) for one in ranked)
+    assert [one.cost for one in ranked] == sorted(one.cost for one in ranked)
+
+
+def test_free_places_of_a_day_room_by_room():
+    clinic = ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE))
+    clinic.take(SAGE, "2026-03-02 09:00", "2026-03-02 15:30")
+    now = clinic.at("2026-03-02 11:42")
+
+    places = free_places(SINGLE, clinic.free(), clinic.first, not_before=now)
+
+    assert [(p.room_id, clinic.say(p.starts_at), clinic.say(p.latest_start)) for p in places] == [
+        (JUNIPER.id, "Mon 02 11:45", "Mon 02 15:15")
+    ]
+
+
+def test_when_nothing_fits_it_says_what_the_patient_could_change():
+    clinic = ClinicWeek()
+
+    request = clinic.request(weekdays=frozenset({5, 6}))
+
+    assert plan(request) == []
+    assert why_nothing_fits(request) == ["It would fit on other weekdays too."]
+
+
+def test_when_the_clinic_has_no_physician_it_says_so():
+    clinic = ClinicWeek(resources=(SAGE, KIM))
+
+    assert plan(clinic.request()) == []
+    assert why_nothing_fits(clinic.request()) == ["There are too few days with a free physician."]
+
+
+def test_the_nurse_wished_for_comes_whenever_she_can():
+    clinic = ClinicWeek(resources=(SAGE, KIM, LEE, HALE))
+
+    best = plan(clinic.request(clinician_id=LEE.id))[0]
+
+    assert {visit.nurse_id for visit in best.visits} == {LEE.id}
+
+
+def test_a_wish_that_cannot_be_kept_costs_and_is_said():
+    clinic = ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE))
+    clinic.close(JUNIPER, "2026-03-02 00:00", "2026-03-05 00:00")
+
+    kept = plan(clinic.request(room_id=JUNIPER.id, hard=frozenset({Wish.ROOM})))[0]
+    soft = plan(clinic.request(room_id=JUNIPER.id))[0]
+
+    assert {visit.room_id for visit in kept.visits} == {JUNIPER.id}
+    assert all(reason.why is not Why.WISH for reason in kept.reasons)
+    assert soft.cost <= kept.cost
+
+
+def test_a_single_infusion_is_planned_and_offered_on_three_days():
+    clinic = ClinicWeek()
+
+    plans = plan(clinic.request(SINGLE))
+
+    assert [len(one.visits) for one in plans] == [1, 1, 1]
+    assert len({start.date() for one in plans for start in one.starts}) == 3
+
+
+def test_the_protocol_of_the_request_counts_not_the_shipped_one():
+    clinic = ClinicWeek()
+    four = replace(THREE_A_WEEK, visits=4)
+
+    assert len(plan(clinic.request(four))[0].visits) == 4

@@ -1,0 +1,210 @@
+"""Every start that a request allows, day by day, and what it costs by itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import cache, cached_property, reduce
+from operator import or_
+from uuid import UUID
+
+from tracker.rules.availability import SLOT, Resource, mask, ones
+from tracker.rules.block import Block, fitting
+from tracker.rules.costs import AWAY, BROKEN_WISH, HOLE, KEPT_WITHIN, wish_cost
+from tracker.rules.plan import PlannedVisit, PlanRequest, Wish
+from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One possible start. `minute` is its local clock time; `broken` are the soft wishes that it breaks.
+
+    Wishes for a room or a physician aren't among them: those depend on who is picked.
+    """
+
+    day: int
+    slot: int
+    minute: int
+    broken: tuple[Wish, ...]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The series' room and physician, and what a visit without them costs."""
+
+    room: Resource
+    physician: Resource
+    no_room: int = AWAY
+    no_physician: int = AWAY
+
+
+def minutes_of(clock: time) -> int:
+    """Return minutes after midnight."""
+    return clock.hour * 60 + clock.minute
+
+
+@cache
+def _grid(every: int) -> int:
+    return sum(1 << slot for slot in range(24 * 60 // SLOT) if slot * SLOT % every == 0)
+
+
+class Candidates:
+    """The allowed starts of a request, and what each costs by itself."""
+
+    def __init__(self, request: PlanRequest) -> None:
+        self.request = request
+        self.wishes = request.wishes
+        self.free = request.free
+        self.days = request.free.days
+        self.block = Block(request.protocol, request.free)
+        self._by_day: dict[int, list[Candidate]] = {}
+
+    @property
+    def patient(self) -> Resource:
+        """Who is to be treated."""
+        return self.free.by_id[self.request.patient_id]
+
+    def instant(self, start: Candidate) -> datetime:
+        """Return when a start is (UTC)."""
+        return self.days.instant(start.day, start.slot)
+
+    def hard(self, wish: Wish) -> bool:
+        """Return whether a wish must be kept."""
+        return wish in self.wishes.hard
+
+    @cached_property
+    def rooms(self) -> list[Resource]:
+        """The rooms that may be used."""
+        return self._usable(ROOM, Wish.ROOM, self.wishes.room_id)
+
+    @cached_property
+    def physicians(self) -> list[Resource]:
+        """The physicians that may be used."""
+        return self._usable(PHYSICIAN, Wish.CLINICIAN, self.wishes.clinician_id)
+
+    @cached_property
+    def nurses(self) -> list[Resource]:
+        """The nurses that may be used."""
+        return self._usable(NURSE, Wish.CLINICIAN, self.wishes.clinician_id)
+
+    def _usable(self, kind: str, wish: Wish, wished: UUID | None) -> list[Resource]:
+        found = self.free.of_kind(kind)
+        only = [resource for resource in found if resource.id == wished]
+        return only if only and self.hard(wish) else found
+
+    def homes(self) -> list[Home]:
+        """List what may be the series' room and physician: those wished for, else any that may be used."""
+        rooms = [room for room in self.rooms if room.id == self.wishes.room_id]
+        physicians = [one for one in self.physicians if one.id == self.wishes.clinician_id]
+        costs = BROKEN_WISH if rooms else AWAY, BROKEN_WISH if physicians else AWAY
+        return [Home(room, one, *costs) for room in rooms or self.rooms for one in physicians or self.physicians]
+
+    def on(self, day: int) -> list[Candidate]:
+        """List the allowed starts of a day, earliest first."""
+        if day not in self._by_day:
+            self._by_day[day] = list(self._candidates(day))
+        return self._by_day[day]
+
+    def _candidates(self, day: int) -> Iterator[Candidate]:
+        bits = self.allowed(day)
+        if not bits:
+            return
+        of_day = self._broken_on(day)
+        broken = {wish: ~kept for wish, kept in self._kept(day).items()}
+        for slot in ones(bits):
+            wishes = (*of_day, *(wish for wish, missed in broken.items() if missed >> slot & 1))
+            yield Candidate(day, slot, self.days.minute(day, slot), wishes)
+
+    def allowed(self, day: int) -> int:
+        """Return the starts of a day that break no hard rule."""
+        if day < self.days.index(self.wishes.earliest) or any(self.hard(wish) for wish in self._broken_on(day)):
+            return 0
+        bits = self.block.feasible(day) & self.block.starts(self.patient)[day] & self.grid(day) & self.from_now(day)
+        bits &= reduce(or_, (self.block.starts(room)[day] for room in self.rooms), 0)
+        for wish, kept in self._kept(day).items():
+            if self.hard(wish):
+                bits &= kept
+        return bits
+
+    def _broken_on(self, day: int) -> list[Wish]:
+        """List the wishes about days that a day breaks."""
+        date, weekdays = self.days.calendar(day), self.wishes.weekdays
+        off_weekday = bool(weekdays) and date.weekday() not in weekdays
+        return [Wish.WEEKDAYS] * off_weekday + [Wish.DAYS_OFF] * (date in self.wishes.days_off)
+
+    def _kept(self, day: int) -> dict[Wish, int]:
+        """Return the starts of a day that keep each wish about time or a clinician."""
+        wishes, kept = self.wishes, {}
+        if wishes.arrive_from or wishes.leave_by:
+            kept[Wish.HOURS] = self._within(day)
+        if wishes.preferred_time:
+            kept[Wish.TIME] = self._near(day, minutes_of(wishes.preferred_time))
+        wished = self.free.by_id.get(wishes.clinician_id) if wishes.clinician_id else None
+        # A physician wished for is the series' home, unless she must be had.
+        if wished and (wished.kind == NURSE or self.hard(Wish.CLINICIAN)):
+            kept[Wish.CLINICIAN] = self.block.starts(wished)[day]
+        return kept
+
+    def _within(self, day: int) -> int:
+        first = minutes_of(self.wishes.arrive_from) if self.wishes.arrive_from else 0
+        last = minutes_of(self.wishes.leave_by) if self.wishes.leave_by else 24 * 60
+        spans = self.block.spans[PATIENT]
+        return fitting(self.days.local_bits(day, first, last), (spans[0][0], spans[-1][1]))
+
+    def _near(self, day: int, preferred: int) -> int:
+        slots = range(self.days.sizes[day])
+        return sum(1 << slot for slot in slots if abs(self.days.minute(day, slot) - preferred) <= KEPT_WITHIN)
+
+    def grid(self, day: int) -> int:
+        """Return the starts that lie on a multiple of the clock's minutes."""
+        every = self.request.start_every
+        if not self.days.changes(day):
+            return _grid(every)
+        return sum(1 << slot for slot in range(self.days.sizes[day]) if self.days.minute(day, slot) % every == 0)
+
+    def from_now(self, day: int) -> int:
+        """Return the starts that aren't over yet."""
+        late = int(self.request.not_before.timestamp()) - self.days.begins[day]
+        return ~mask(0, min(self.days.sizes[day], -(-late // (SLOT * 60)))) if late > 0 else -1
+
+    def rooms_at(self, start: Candidate) -> list[tuple[int, Resource]]:
+        """List the rooms that are free for a start, each with the cost of the holes it would leave."""
+        found = []
+        for room in self.rooms:
+            if self.block.starts(room)[start.day] >> start.slot & 1:
+                before, after = self.block.holes(room, start.day)
+                found.append((HOLE * ((before >> start.slot & 1) + (after >> start.slot & 1)), room))
+        return found
+
+    def room_at(self, start: Candidate, home: Home | None) -> tuple[int, Resource]:
+        """Return the cheapest room for a start, with its cost (no home: only that of the holes it leaves)."""
+        rooms = self.rooms_at(start)
+        costs = [cost + (home.no_room if home and room.id != home.room.id else 0) for cost, room in rooms]
+        best = costs.index(min(costs))
+        return costs[best], rooms[best][1]
+
+    def physician_at(self, start: Candidate, home: Home) -> tuple[int, Resource]:
+        """Return the physician for a start, with the cost of not being the series' own."""
+        free = [one for one in self.physicians if self.block.starts(one)[start.day] >> start.slot & 1]
+        return (0, home.physician) if home.physician in free else (home.no_physician, free[0])
+
+    def free_nurses(self, start: Candidate) -> list[Resource]:
+        """List the nurses who are free for a start."""
+        return [nurse for nurse in self.nurses if self.block.starts(nurse)[start.day] >> start.slot & 1]
+
+    def price(self, start: Candidate, home: Home | None) -> int:
+        """Return what a start costs by itself, but for its hour (no home: a lower bound)."""
+        physician = self.physician_at(start, home)[0] if home else 0
+        return sum(map(wish_cost, start.broken)) + self.room_at(start, home)[0] + physician
+
+    def nurse_at(self, start: Candidate) -> Resource:
+        """Return the nurse for a single start: the one wished for, else the first who is free."""
+        nurses = self.free_nurses(start) or self.free.of_kind(NURSE)
+        return next((nurse for nurse in nurses if nurse.id == self.wishes.clinician_id), nurses[0])
+
+    def visit(
+        self, ordinal: int, start: Candidate, home: Home, nurse: Resource, room: Resource | None = None
+    ) -> PlannedVisit:
+        """Return the visit at a start, in the cheapest room unless one is named."""
+        physician = self.physician_at(start, home)[1]
+        room = room or self.room_at(start, home)[1]
+        return self.block.place(ordinal, start.day, start.slot, room, nurse, physician, self.request.patient_id)
