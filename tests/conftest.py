@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,20 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and CI may skip nothing")
     pytest.skip(f"needs {what}")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say at the end, one line each, what could not be run here and how to get it."""
+    reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"Not run here: {count} tests; {reason.removeprefix('Skipped: ')}")
+
+
+def pytest_sessionfinish(session, exitstatus) -> None:
+    """Let nothing be skipped in CI."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 _numbers = itertools.count()
