@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("clinic_id", sa.Uuid(), nullable=False),
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("channel", sa.String(32), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("address", sa.String(200), nullable=False),
         sa.Column("consent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("consent_by", sa.Uuid(), nullable=True),

@@ -1,7 +1,7 @@
 """Commands that work on a clinic's records: init, user, import, audit."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 import click
 
@@ -172,6 +172,26 @@ def audit_verify(head: str | None, count: int | None, clinic: str | None) -> Non
 @click.group("import", cls=Commands, epilog="\b\nExample:\n  tracker import patients export.csv --dry-run")
 def import_() -> None:
     """Take over what another program knows."""
+
+
+@example("tracker import patients export.csv --dry-run")
+@import_.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Check every row and change nothing.")
+@clinic_option
+def patients(file: BinaryIO, dry_run: bool, clinic: str | None) -> None:
+    """Import a practice's own list of patients: all rows, or none.
+
+    A CSV file with one line of headings such as Chart #, Last name, First name, Date of birth, Phone, E-mail, Language,
+    Allergies, Medications, Diagnosis, in any order. Each line that can't be taken in is named with what would be right.
+    """
+    use_database()
+    from tracker.cli import importing
+
+    count, remarks = importing.patients(file.read(), clinic_name=clinic, dry_run=dry_run)
+    for remark in remarks:
+        click.echo(f"Note: {remark}")
+    click.echo(f"{count} patients would be imported." if dry_run else f"{count} patients imported.")
 
 
 def _account(session: "Session", email: str) -> "UUID":

@@ -9,7 +9,7 @@ from datetime import date
 from pydantic import ValidationError
 
 from tracker.interop.tables import Fault, Row, Table, read_table, shown
-from tracker.rules.fields import Line, Phone, explain
+from tracker.rules.fields import Phone, explain
 from tracker.rules.intake import Person, says_none
 from tracker.text import gettext as _
 
@@ -71,8 +71,6 @@ class PatientRow(Person):
 
     line: int  # in the file, from 1
     other_phone: Phone | None = None
-    diagnosis: Line | None = None
-    no_allergies: bool = False  # the file says so; an empty cell says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ def _values(cells: Mapping[str, str]) -> dict[str, object]:
     values["no_allergies"] = says_none(cells.get("allergies", ""))
     for name in ("allergies", "medicines"):
         said = cells.get(name, "")
-        values[name] = () if says_none(said) else _split(said)
+        values[name] = "" if says_none(said) else _one_a_line(said)
     return values
 
 
@@ -184,12 +182,12 @@ def _iso_day(cell: str) -> str:
     return cell
 
 
-def _split(listed: str) -> tuple[str, ...]:
+def _one_a_line(listed: str) -> str:
     """Split a list at semicolons, bars and line breaks; at commas only when it has none of these."""
     parts = re.split(r"[;|\r\n]+", listed)
     if len(parts) == 1:
         parts = re.split(r",(?![^(]*\))", listed)
-    return tuple(part.strip() for part in parts if part.strip())
+    return "\n".join(parts)
 
 
 def _said(name: str, cell: str | None, right: str) -> str:

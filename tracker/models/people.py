@@ -149,6 +149,7 @@ class ContactPoint(Base):
     clinic_id: Mapped[Id] = mapped_column(ForeignKey("clinic.id"))
     patient_id: Mapped[Id] = mapped_column(ForeignKey("patient.id"), index=True)
     channel: Mapped[ContactChannel]
+    position: Mapped[int] = mapped_column(default=0)  # 0 = used first
     address: Mapped[Line]  # e-mail as written; telephone in E.164
     consent_at: Mapped[Instant | None]
     consent_by: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))

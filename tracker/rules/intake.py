@@ -5,9 +5,9 @@ import unicodedata
 from functools import cache
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
-from tracker.rules.fields import Command, Email, Line, PastDay, Phone, check_characters
+from tracker.rules.fields import LINE, Command, Email, Line, PastDay, Phone, Tick, check_characters
 from tracker.text import gettext as _
 
 _OTHER_NAMES = {
@@ -19,6 +19,7 @@ _OTHER_NAMES = {
     "bengali": "bn",
 }
 NAME, CHART = 80, 40  # characters
+LISTED = 60  # lines
 # Where files write that somebody was asked and has none.
 _NO_ALLERGIES = frozenset(
     {"none", "none known", "no", "nka", "nkda", "nkfa", "no known allergies", "no known drug allergies"}
@@ -41,6 +42,14 @@ def _chart_number(value: str) -> str:
     if value[0] in "=+-@":
         raise ValueError(_("Start the chart number with a letter or digit; this looks like a formula."))
     return value
+
+
+def _list(value: str) -> str:
+    lines = [check_characters(line, lines=False) for line in check_characters(value, lines=True).splitlines()]
+    kept = list(dict.fromkeys(line for line in lines if line))
+    if len(kept) > LISTED or any(len(line) > LINE for line in kept):
+        raise ValueError(_("Write at most %(n)s lines of %(most)s characters.", n=LISTED, most=LINE))
+    return "\n".join(kept)
 
 
 @cache
@@ -84,6 +93,10 @@ Language = Annotated[str, BeforeValidator(_language)]
 """A language by its English name or its code; kept as the code of ISO 639-1."""
 
 
+Listed = Annotated[str, AfterValidator(_list)]
+"""Several things, one a line: at most 60 lines of 200 characters, none twice."""
+
+
 class Person(Command):
     """A patient as the practice knows her. Parse with `country=` and `today=`."""
 
@@ -94,9 +107,12 @@ class Person(Command):
     birth_date: PastDay
     language: Language = "en"
     phone: Phone | None = None
+    other_phone: Phone | None = None
     email: Email | None = None
-    allergies: Annotated[tuple[Line, ...], Field(max_length=30)] = ()
-    medicines: Annotated[tuple[Line, ...], Field(max_length=60)] = ()
+    diagnosis: Line | None = None
+    allergies: Listed = ""
+    medicines: Listed = ""
+    no_allergies: Tick = False  # asked, and there are none; an empty list says nothing
 
 
 def says_none(listed: str) -> bool:
