@@ -20,6 +20,12 @@ check: .venv/.dev  ## format, lint, types, floors, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry tracker
 
+bench: .venv/.dev  ## how fast it is: a table, and build/bench.json (ONLY="help pages" for some)
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+faults: .venv/.dev  ## what it withstands: a table, and build/faults.json; takes minutes
+	@$(BIN)/python -m tests.faults $(ONLY)
+
 vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
 	@$(BIN)/python hatch_build.py
 
