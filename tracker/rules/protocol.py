@@ -46,7 +46,9 @@ class Phase:
 class Anchor(StrEnum):
     """The event that a follow-up step is counted from."""
 
+    BOOKED = "booked"
     FIRST_VISIT = "first_visit"  # its start
+    EACH_VISIT = "each_visit"  # its start
     EACH_DISCHARGE = "each_discharge"  # planned: the end of recovery
     LAST_DISCHARGE = "last_discharge"
 
