@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main(package: str, output: Path, names: list[str]) -> int:
-    """Run the package's measurements (or those named), print and keep them; return 1 if one failed or is over its limit."""
+    """Run the package's measurements (or those named), print and keep them; return 1 if one failed or is too large."""
     folder = ROOT / package.replace(".", "/")
     modules = sorted(path.stem for path in folder.glob("measure_*.py"))
     chosen = [name for name in modules if not names or name.removeprefix("measure_") in names]
@@ -22,8 +22,11 @@ def main(package: str, output: Path, names: list[str]) -> int:
     good = bool(chosen)
     for name in chosen:
         numbers, limits = _measured(f"{package}.{name}")
-        good = good and numbers is not None
-        for key, value in (numbers or {name: float("nan")}).items():
+        if numbers is None:
+            good = False
+            print(f"{name:<44} FAILED")
+            continue
+        for key, value in numbers.items():
             kept[key] = value
             good = _print(key, value, limits.get(key)) and good
     output.parent.mkdir(exist_ok=True)
