@@ -71,7 +71,7 @@ def the_demonstration() -> list[VisitFacts]:
             "Tran", "Sage", "10:45", status.INFUSING, started_at="11:18", vitals_due_at="11:38", vitals_overdue=True
         ),
         a_visit("Ibrahim", "Juniper", "11:15", status.ARRIVED, arrived_at="11:04"),
-        a_visit("Bianchi", "Mesa", "12:30", answered_at="11:29", answer_due_at="11:59"),
+        a_visit("Bianchi", "Mesa", "12:30", answered_at="11:29", answer_due_at="11:59", answer_alert=True),
         a_visit("Novak", "Sage", "13:30", driver_confirmed=False),
         a_visit("Alvarez", "Juniper", "14:30", review_after=3),
         a_visit("Fraser", "Mesa", "15:00"),

@@ -13,6 +13,7 @@ from tracker.models import Course, InfusionOrder, ProtocolVersion, SideEffect, T
 from tracker.rules.attention import Level, Matter
 from tracker.rules.vocabulary import Indication, Role, Severity, VisitStatus
 from tracker.services import clinic, diary
+from tracker.services.followup import SAFETY
 
 TODAY = date(2026, 3, 2)  # NOW is 9:00 there
 
@@ -211,7 +212,7 @@ def test_an_answer_about_suicide_stands_on_the_patients_bar(house):
             Task(
                 clinic_id=house.clinic.id,
                 patient_id=visit.patient_id,
-                kind=diary.SAFETY,
+                kind=SAFETY,
                 key="safety",
                 owner_role=Role.PHYSICIAN,
                 owner_id=house.physician.user_id,

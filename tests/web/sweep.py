@@ -28,7 +28,7 @@ from tracker.services import accounts
 UNWATCHED = {"audit_entry", "audit_head", "login_session", "portal_session", "guess_count", "alembic_version"}
 
 # What stands for a part of an address that is no id.
-PARTS = {"filename": "app.css"}
+PARTS = {"filename": "app.css", "day": "2026-03-02"}
 
 _numbers = itertools.count()
 

@@ -35,7 +35,7 @@ class Level(StrEnum):
 class Matter(StrEnum):
     """What can be wrong, the worst first: a visit's chip shows the first that is true."""
 
-    ANSWER = "answer"  # an answer about suicide waits to be read
+    ANSWER = "answer"  # an answer about suicide waits to be read, and a clock runs
     VITALS = "vitals"  # a set is overdue
     ABSENT = "absent"  # not here yet
     TASK = "task"  # something owed outside a visit
@@ -43,6 +43,7 @@ class Matter(StrEnum):
     DRIVER_SILENT = "driver_silent"  # ready to go home, and nobody to take them
     CLEARANCE = "clearance"  # no physician has cleared the patient
     ORDER = "order"  # no signed order
+    ACKNOWLEDGE = "acknowledge"  # an answer about suicide is to be acknowledged before Start, no clock running
     REVIEW = "review"  # a review gate is open
     DRIVER = "driver"  # not confirmed
 
@@ -89,6 +90,7 @@ class VisitFacts:
     review_after: int | None = None  # the number of the visit whose review is open
     answered_at: datetime | None = None  # an answer about suicide that nobody has acknowledged
     answer_due_at: datetime | None = None  # … and until when somebody must
+    answer_alert: bool = False  # … it has risen or is the highest: a clock runs, not only the way to Start is closed
     answer_for: str = ""  # … and who
     vitals_due_at: datetime | None = None  # the next set
     vitals_overdue: bool = False  # it is late by the clinic's own measure: rules/vitals.py
@@ -171,7 +173,7 @@ def problems(visit: VisitFacts, now: datetime) -> list[Chip]:
 
 def _wrong(visit: VisitFacts, now: datetime) -> Iterator[tuple[Matter, datetime]]:
     """Yield each matter with the instant from which it is over; a later one is time left."""
-    if visit.answer_due_at:
+    if visit.answer_due_at and visit.answer_alert:
         yield Matter.ANSWER, visit.answer_due_at
     if visit.status in WATCHED and visit.vitals_due_at and visit.vitals_overdue:
         yield Matter.VITALS, visit.vitals_due_at
@@ -190,6 +192,8 @@ def _unready(visit: VisitFacts) -> Iterator[tuple[Matter, datetime]]:
         yield Matter.CLEARANCE, visit.starts_at
     if not visit.order_signed:
         yield Matter.ORDER, visit.starts_at
+    if visit.answer_due_at and not visit.answer_alert:
+        yield Matter.ACKNOWLEDGE, visit.starts_at
     if visit.review_after:
         yield Matter.REVIEW, visit.starts_at
     if not visit.driver_confirmed:

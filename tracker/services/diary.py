@@ -19,7 +19,6 @@ from tracker.models import (
     OpeningHours,
     Patient,
     ProtocolVersion,
-    Setting,
     SideEffect,
     StaffMember,
     Task,
@@ -31,13 +30,12 @@ from tracker.models import (
 from tracker.rules import adverse_events, board, dosing, followup, vitals
 from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
 from tracker.rules.permissions import Actor
-from tracker.rules.settings import Settings
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
-from tracker.services import clinic
+from tracker.services import clinic, settings
 from tracker.services.clinic import ClinicInfo
+from tracker.services.followup import SAFETY
 from tracker.text import gettext as _
 
-SAFETY = "safety_answer"  # an answer about suicide that waits for its disposition
 REVIEW = "review"  # a review gate; its visit is the one it comes after
 # What the day can't end without. The rest waits in To do.
 CALLS = ("next_day_check_in", "no_show", "undelivered")
@@ -136,7 +134,7 @@ class _More:
         ids = [visit.id for visit in visits]
         courses = {visit.course_id for visit in visits}
         self.now = now
-        self.settings = _settings(session, actor)
+        self.settings = settings.of_clinic(session, actor.clinic_id)
         self.moments = _moments(session, ids)
         self.doses = dict(session.execute(select(Dose.visit_id, Dose.mg).where(Dose.visit_id.in_(ids))).all())
         self.orders = _orders(session, courses, day)
@@ -146,13 +144,10 @@ class _More:
         self.signed = set(
             session.scalars(select(Note.visit_id).where(Note.visit_id.in_(ids), Note.signed_at.is_not(None)))
         )
-        self.answers = {row.Task.patient_id: row for row in tasks if row.Task.kind == SAFETY}
+        # The most pressing comes last and stays.
+        answers = sorted((row for row in tasks if row.Task.kind == SAFETY), key=lambda row: row.Task.urgent)
+        self.answers = {row.Task.patient_id: row for row in answers}
         self.reviews = {row.Task.course_id: row.ordinal for row in tasks if row.Task.kind == REVIEW}
-
-
-def _settings(session: Session, actor: Actor) -> Settings:
-    own = session.execute(select(Setting.key, Setting.value).where(Setting.clinic_id == actor.clinic_id))
-    return Settings({key: Decimal(str(value)) for key, value in own})
 
 
 def _moments(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[VisitStatus, datetime]]:
@@ -230,6 +225,7 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
         review_after=more.reviews.get(visit.course_id),
         answered_at=answer.Task.created_at if answer else None,
         answer_due_at=answer.Task.due_at if answer else None,
+        answer_alert=answer.Task.urgent if answer else False,
         answer_for=(answer.owner or "") if answer else "",
         vitals_due_at=due_at,
         vitals_set=due_set,
@@ -297,7 +293,7 @@ def _open_tasks(session: Session, actor: Actor, end: datetime) -> Rows:
         .where(
             Task.clinic_id == actor.clinic_id,
             Task.status == TaskStatus.OPEN,
-            or_(Task.kind == REVIEW, and_(Task.due_at < end, or_(Task.urgent, Task.kind.in_(CALLS)))),
+            or_(Task.kind.in_((REVIEW, SAFETY)), and_(Task.due_at < end, or_(Task.urgent, Task.kind.in_(CALLS)))),
         )
         .order_by(Task.due_at)
     )
@@ -307,7 +303,7 @@ def _open_tasks(session: Session, actor: Actor, end: datetime) -> Rows:
 def _belongs(row: Row[Any], shown: set[UUID], now: datetime) -> bool:
     """Whether a task stands for itself: it is open by now, and no bar of the day already says it."""
     task: Task = row.Task
-    said_by_bar = task.kind == REVIEW or (task.kind == SAFETY and task.patient_id in shown)
+    said_by_bar = task.kind == REVIEW or (task.kind == SAFETY and (task.patient_id in shown or not task.urgent))
     return task.opens_at <= now and not said_by_bar
 
 
