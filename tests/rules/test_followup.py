@@ -35,7 +35,7 @@ def said(instant):
 
 
 def plan(visits, protocol=TWO_A_WEEK):
-    return followup.wanted(COURSE, visits, protocol, booked_at=local("2026-11-01"), zone=DENVER, hours=hours)
+    return followup.wanted(COURSE, visits, protocol, zone=DENVER, hours=hours)
 
 
 def booked(*days, protocol=TWO_A_WEEK):

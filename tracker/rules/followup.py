@@ -56,7 +56,6 @@ def wanted(
     visits: Sequence[Happening],
     protocol: Protocol,
     *,
-    booked_at: datetime,
     zone: ZoneInfo,
     hours: Hours,
 ) -> list[Wanted]:
@@ -69,7 +68,6 @@ def wanted(
         course_id: Subject of the tasks about the whole course.
         visits: All visits of the course, any order.
         protocol: The version the course was booked under.
-        booked_at: When it was booked.
         zone: The clinic's.
         hours: The clinic's.
 
@@ -81,25 +79,21 @@ def wanted(
     tasks = [
         _task(step, turn, subject, visit_id, anchor, zone, hours)
         for step in protocol.programme
-        for subject, visit_id, anchor in _anchors(step.anchor, course_id, visits, protocol, booked_at)
+        for subject, visit_id, anchor in _anchors(step.anchor, course_id, visits, protocol)
         for turn in range(step.times)
     ]
     return sorted(tasks, key=lambda task: (task.due_at, task.key))
 
 
 def _anchors(
-    anchor: Anchor, course_id: UUID, visits: Sequence[Happening], protocol: Protocol, booked_at: datetime
+    anchor: Anchor, course_id: UUID, visits: Sequence[Happening], protocol: Protocol
 ) -> Iterator[tuple[UUID, UUID | None, datetime]]:
     """Yield subject, visit (if the task is about one) and instant of every event that `anchor` names."""
     live = sorted((v for v in visits if v.status in _LIVE), key=lambda v: v.starts_at)
     gone = sorted(v.left_at for v in live if v.left_at)
     match anchor:
-        case Anchor.BOOKED if live:
-            yield course_id, None, booked_at
         case Anchor.FIRST_VISIT if live:
             yield course_id, None, live[0].starts_at
-        case Anchor.EACH_VISIT:
-            yield from ((v.id, v.id, v.starts_at) for v in live)
         case Anchor.EACH_DISCHARGE:
             yield from ((v.id, v.id, v.left_at) for v in live if v.left_at)
         case Anchor.LAST_DISCHARGE if len(gone) >= protocol.visits:

@@ -70,7 +70,6 @@ def _wanted(
         course.id,
         happenings,
         protocol,
-        booked_at=course.created_at,
         zone=clinic.info(session, actor.clinic_id).zone,
         hours=open_hours(session, actor),
     )
