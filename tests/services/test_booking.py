@@ -1,0 +1,205 @@
+"""A series is booked whole or not at all, and a visit moves between its neighbours."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from tracker.rules.vocabulary import Indication
+from tracker.rules.spacing import spacing_faults
+
+from tests.conftest import NOW
+from tests.factories import make_clinic
+from tracker import db
+from tracker.errors import NotFound, Refused, Stale
+from tracker.models import AuditEntry, Claim, Closure, Course, ProtocolVersion, Reminder, Task, Visit, VisitEvent
+from tracker.rules.protocol import TWO_A_WEEK
+from tracker.services import booking
+
+MONDAY = date(2026, 3, 9)
+
+
+def command(kind, **values):
+    """Return a command as the web would make it."""
+    return kind.model_validate(values, context={"today": NOW.date(), "zone": UTC})
+
+
+class Diary:
+    """The clinic's diary in a coordinator's hands."""
+
+    def __init__(self) -> None:
+        self.house = make_clinic()
+        self.people = {}
+        with db.read() as session:
+            rows = session.scalars(
+                select(ProtocolVersion).where(ProtocolVersion.clinic_id == self.house.clinic.id)
+            ).all()
+        self.protocols = {row.code: row.id for row in rows}
+
+    def patient(self, name: str):
+        """Return the patient called `name`, adding her if she is new."""
+        if name not in self.people:
+            self.people[name] = self.house.patient(name)
+        return self.people[name]
+
+    def plans(self, name: str, code: str = "B", first: date = MONDAY, at: time | None = None):
+        """Return the options for `name`."""
+        asked = command(booking.PlanCourse, protocol_id=self.protocols[code], first_day=first, preferred_time=at)
+        person = self.patient(name)
+        with db.read() as session:
+            return booking.options(session, self.house.coordinator, person, asked, now=NOW)
+
+    def book(self, name: str, plan, code: str = "B") -> Course:
+        """Book a plan for `name`."""
+        wanted = command(
+            booking.BookCourse,
+            protocol_id=self.protocols[code],
+            first_day=MONDAY,
+            indication=Indication.TRD,
+            visit=tuple(booking.as_place(visit) for visit in plan.visits),
+        )
+        person = self.patient(name)
+        with db.transaction() as session:
+            return booking.book_course(session, self.house.coordinator, person, wanted, now=NOW)
+
+    def visits(self, name: str) -> list[Visit]:
+        """Return the visits of `name` in order."""
+        with db.read() as session:
+            query = select(Visit).where(Visit.patient_id == self.patient(name)).order_by(Visit.starts_at)
+            return list(session.scalars(query))
+
+    def move(self, visit: Visit, place: booking.Place, **more) -> Visit:
+        """Move a visit."""
+        wanted = booking.MoveVisit(place=place, version=visit.version, **more)
+        with db.transaction() as session:
+            return booking.move_visit(session, self.house.coordinator, visit.id, wanted, now=NOW)
+
+
+@pytest.fixture
+def diary(database) -> Diary:
+    """Return the diary of a clinic in which nothing is booked."""
+    return Diary()
+
+
+def count(model) -> int:
+    """Return how many rows there are."""
+    with db.read() as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_six_visits_are_found_shown_and_booked_with_all_that_belongs_to_them(diary):
+    """One phone call: six visits, their claims, messages, tasks and the audit entry."""
+    found = diary.plans("Ada", at=time(9))
+    assert 1 <= len(found.plans) <= 3
+    diary.book("Ada", found.plans[0])
+
+    visits = diary.visits("Ada")
+    assert [visit.ordinal for visit in visits] == [1, 2, 3, 4, 5, 6]
+    assert spacing_faults([visit.starts_at for visit in visits], TWO_A_WEEK) == []
+    assert count(Claim) >= 6 * 5  # patient, room, nurse, her start, physician
+    assert count(Reminder) > 6
+    assert count(Task) >= 1
+    with db.read() as session:
+        actions = session.scalars(select(AuditEntry.action)).all()
+    assert "book course" in actions
+
+
+def test_a_place_taken_meanwhile_refuses_the_whole_series(diary):
+    """Ada and Ben are shown the same plan; Ada takes it, so Ben gets none of his six, and hears why."""
+    shown_to_ada, shown_to_ben = diary.plans("Ada").plans[0], diary.plans("Ben").plans[0]
+    diary.book("Ada", shown_to_ada)
+    with pytest.raises(Refused, match=r"Visit 1: \w+ is taken"):
+        diary.book("Ben", shown_to_ben)
+    assert (len(diary.visits("Ada")), len(diary.visits("Ben"))) == (6, 0)
+    diary.book("Ben", diary.plans("Ben").plans[0])
+    assert len(diary.visits("Ben")) == 6
+
+
+def test_nobody_is_booked_twice_at_once(diary):
+    """Ada's second series finds other hours than her first."""
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    diary.book("Ada", diary.plans("Ada", "S").plans[0], "S")
+    visits = diary.visits("Ada")
+    assert all(a.ends_at - timedelta(minutes=15) <= b.starts_at for a, b in zip(visits, visits[1:], strict=False))
+
+
+def test_places_that_break_the_protocol_are_refused_though_they_are_free(diary):
+    """Whoever edits the form by hand gets no six visits in a row."""
+    plan = diary.plans("Ada").plans[0]
+    first = booking.as_place(plan.visits[0])
+    squeezed = tuple(booking.Place(first.starts_at + timedelta(hours=3 * n), first.room_id) for n in range(6))
+    wanted = command(
+        booking.BookCourse,
+        protocol_id=diary.protocols["B"],
+        first_day=MONDAY,
+        indication=Indication.TRD,
+        visit=squeezed,
+    )
+    with pytest.raises(Refused), db.transaction() as session:
+        booking.book_course(session, diary.house.coordinator, diary.patient("Ada"), wanted, now=NOW)
+    assert count(Course) == 0
+
+
+def test_closures_and_hours_are_kept(diary):
+    """Nothing is offered on a closed day, before opening or after closing."""
+    house = diary.house
+    closed = datetime(2026, 3, 9, 6, tzinfo=UTC), datetime(2026, 3, 11, 6, tzinfo=UTC)
+    with db.transaction() as session:
+        session.add(Closure(clinic_id=house.clinic.id, starts_at=closed[0], ends_at=closed[1], reason="snow"))
+    for plan in diary.plans("Ada").plans:
+        for visit in plan.visits:
+            local = visit.starts_at.astimezone(house.clinic.zone)
+            assert not closed[0] <= visit.starts_at < closed[1]
+            assert time(8) <= local.time() <= time(15, 15)
+            assert local.weekday() < 5
+
+
+def test_another_clinics_patient_is_not_there(diary):
+    """The other clinic's coordinator can't tell a stranger's patient from nobody."""
+    other = make_clinic()
+    asked = command(booking.PlanCourse, protocol_id=diary.protocols["B"], first_day=MONDAY)
+    with pytest.raises(NotFound), db.read() as session:
+        booking.options(session, other.coordinator, diary.patient("Ada"), asked, now=NOW)
+
+
+def test_a_visit_moves_between_its_neighbours_and_is_to_be_confirmed_again(diary):
+    """The claims follow, the history says from where to where and why."""
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    third = diary.visits("Ada")[2]
+    with db.transaction() as session:
+        session.get(Visit, third.id).confirmed_at = NOW
+    third = diary.visits("Ada")[2]
+    with db.read() as session:
+        choices = booking.move_options(session, diary.house.coordinator, third.id, now=NOW)
+    assert choices
+    place = booking.as_place(choices[0].visit)
+    diary.move(third, place, reason="she works that day")
+
+    moved = next(visit for visit in diary.visits("Ada") if visit.id == third.id)
+    assert moved.starts_at == place.starts_at != third.starts_at
+    assert moved.confirmed_at is None
+    with db.read() as session:
+        held = session.scalars(select(Claim).where(Claim.visit_id == third.id)).all()
+        event = session.scalars(select(VisitEvent).where(VisitEvent.visit_id == third.id)).one()
+    assert min(claim.starts_at for claim in held) == place.starts_at
+    assert "she works that day" in event.detail
+
+
+def test_a_move_from_a_stale_page_changes_nothing(diary):
+    """Somebody moved it first: the second one is told."""
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    third = diary.visits("Ada")[2]
+    with db.read() as session:
+        choices = booking.move_options(session, diary.house.coordinator, third.id, now=NOW)
+    diary.move(third, booking.as_place(choices[0].visit))
+    with pytest.raises(Stale):
+        diary.move(third, booking.as_place(choices[1].visit))
+
+
+def test_a_move_past_a_neighbour_is_refused(diary):
+    """Visit 3 can't come after visit 5."""
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    visits = diary.visits("Ada")
+    third, last = visits[2], visits[-1]
+    place = booking.Place(last.starts_at + timedelta(days=2), third.room_id)
+    with pytest.raises(Refused):
+        diary.move(third, place)

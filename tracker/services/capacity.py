@@ -1,0 +1,84 @@
+"""What the clinic has free: its resources, hours, shifts, closures and claims as the planner wants them."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from tracker.models import Claim, Closure, OpeningHours, Resource, Shift, StaffMember
+from tracker.rules.availability import FreeTime, free_time
+from tracker.rules.availability import Resource as Plannable
+from tracker.rules.vocabulary import ResourceKind
+from tracker.services.clinic import ClinicInfo
+
+
+def lock(session: Session, clinic: ClinicInfo, patient_id: UUID) -> None:
+    """Keep others from claiming anything of the clinic until this transaction ends.
+
+    In the order of ids, so that two bookings wait for each other instead of deadlocking. SQLite has one writer anyway.
+    """
+    query = select(Resource.id).where(
+        Resource.clinic_id == clinic.id, or_(Resource.kind != ResourceKind.PATIENT, Resource.id == patient_id)
+    )
+    session.execute(query.order_by(Resource.id).with_for_update())
+
+
+def load(
+    session: Session,
+    clinic: ClinicInfo,
+    first: date,
+    last: date,
+    *,
+    patient_id: UUID | None = None,
+    without: Sequence[UUID] = (),
+) -> FreeTime:
+    """Return what is free from `first` to `last`, both included, in the clinic's zone.
+
+    Args:
+        patient_id: Whose own claims count, too.
+        without: Visits whose claims don't count: those that are to be moved.
+    """
+    begins = datetime.combine(first, time(), clinic.zone)
+    ends = datetime.combine(last + timedelta(days=1), time(), clinic.zone)
+    claimed = select(Claim.resource_id, Claim.lane, Claim.starts_at, Claim.ends_at).where(
+        Claim.clinic_id == clinic.id,
+        # No claim is longer than a day, so this bound lets the index do the work.
+        Claim.starts_at > begins - timedelta(days=1),
+        Claim.starts_at < ends,
+        Claim.visit_id.not_in(without),
+    )
+    closed = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
+        Closure.clinic_id == clinic.id, Closure.ends_at > begins, Closure.starts_at < ends
+    )
+    hours = select(OpeningHours.weekday, OpeningHours.starts_minute, OpeningHours.ends_minute).where(
+        OpeningHours.clinic_id == clinic.id
+    )
+    shifts = select(Shift.resource_id, Shift.weekday, Shift.starts_minute, Shift.ends_minute).where(
+        Shift.clinic_id == clinic.id
+    )
+    return free_time(
+        clinic.zone,
+        first,
+        last,
+        resources=_resources(session, clinic, patient_id),
+        opening=session.execute(hours).all(),
+        shifts=session.execute(shifts).all(),
+        closures=session.execute(closed).all(),
+        claims=session.execute(claimed).all(),
+    )
+
+
+def _resources(session: Session, clinic: ClinicInfo, patient_id: UUID | None) -> list[Plannable]:
+    query = (
+        select(Resource, StaffMember.role)
+        .outerjoin(StaffMember, StaffMember.id == Resource.id)
+        .where(
+            Resource.clinic_id == clinic.id,
+            Resource.retired_at.is_(None),
+            or_(Resource.kind != ResourceKind.PATIENT, Resource.id == patient_id),
+        )
+        .order_by(Resource.position, Resource.name)
+    )
+    return [Plannable(row.id, role or row.kind, row.name, row.lanes) for row, role in session.execute(query)]

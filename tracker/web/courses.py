@@ -1,0 +1,82 @@
+"""Book a series: say what is wished, see the options, take one."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, g, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+
+from tracker.db import read, transaction
+from tracker.errors import Refused
+from tracker.models import Patient
+from tracker.rules.permissions import Permission
+from tracker.rules.vocabulary import Indication
+from tracker.services import booking, clinic
+from tracker.web.access import access
+from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+
+bp = Blueprint("courses", __name__)
+
+
+@bp.get("/courses/new")
+@access(Permission.BOOK_COURSE)
+def choose_patient() -> ResponseReturnValue:
+    """A series is somebody's: look for the patient first."""
+    return see_other("patients.index")
+
+
+@bp.get("/patients/<uuid:patient_id>/courses/new")
+@access(Permission.BOOK_COURSE)
+def new(patient_id: UUID) -> ResponseReturnValue:
+    """Ask for the wishes and show the options that keep them."""
+    if not request.args:
+        return _page(patient_id, blank(first_day=g.today + timedelta(days=1)))
+    form = parse(booking.PlanCourse, _wishes(request.args), today=g.today, zone=g.clinic.zone)
+    return _page(patient_id, form, status=422 if form.errors else 200)
+
+
+def _wishes(args: MultiDict[str, str]) -> MultiDict[str, str]:
+    return MultiDict((name, value) for name, value in args.items(multi=True) if name != "indication")
+
+
+def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+    """Show the form with the options for what is typed, as far as it can be read."""
+    wishes = form if isinstance(getattr(form, "_command", None), booking.PlanCourse) else None
+    with read() as session:
+        patient = clinic.get(session, g.actor, Patient, patient_id)
+        choices = booking.protocols(session, g.actor)
+        found = booking.options(session, g.actor, patient_id, wishes.command, now=g.now) if wishes else None
+    return page(
+        "courses/new.html",
+        block="options",
+        status=status,
+        patient=patient,
+        form=form,
+        protocols=choices,
+        indications=list(Indication),
+        indication=request.values.get("indication", ""),
+        found=found,
+        spell=booking.spell,
+    )
+
+
+@bp.post("/patients/<uuid:patient_id>/courses")
+@access(Permission.BOOK_COURSE)
+def create(patient_id: UUID) -> ResponseReturnValue:
+    """Book all visits of a series, or none; a refusal shows what is free now."""
+    form = parse(booking.BookCourse, request.form, today=g.today, zone=g.clinic.zone)
+    if form.errors:
+        return _page(patient_id, form, status=422)
+
+    def book() -> str:
+        booking.book_course(session, g.actor, patient_id, form.command, now=g.now)
+        return url_for("patients.show", patient_id=patient_id)
+
+    try:
+        with transaction() as session:
+            address = once(session, form, book)
+    except Refused as refusal:  # rolled back already, so safe to render
+        return _page(patient_id, form.refused(refusal), status=422)
+    return go_to(address)
