@@ -44,16 +44,19 @@ clean:  ## remove what was built; the data in var/ stays
 	rm -rf .venv node_modules build dist tracker/static/vendor
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.13 ..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; try: make PYTHON=python3.13 run" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python cannot make a virtual environment here (Debian: apt-get install python3-venv)"; exit 1; }
 
-.venv/.runtime: requirements/runtime.txt requirements/build.txt requirements/node.txt pyproject.toml hatch_build.py package-lock.json tracker/static/icons.txt | .venv/bin/python
-	$(PIP) install -q --require-hashes -r requirements/runtime.txt
-	$(PIP) install -q --require-hashes -r requirements/build.txt
-	if $(BIN)/python hatch_build.py --node-missing; then $(PIP) install -q --require-hashes -r requirements/node.txt; fi
-	$(PIP) install -q --no-build-isolation --no-deps -e .
+.venv/.packages: requirements/runtime.txt requirements/build.txt requirements/node.txt | .venv/bin/python
+	@echo "Fetching what it is built from, into .venv ..."
+	@$(PIP) install -q --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@if $(BIN)/python hatch_build.py --node-missing; then $(PIP) install -q --require-hashes -r requirements/node.txt; fi
+	@touch $@
+
+.venv/.runtime: .venv/.packages pyproject.toml hatch_build.py package-lock.json tracker/static/icons.txt
+	@$(PIP) install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt
-	$(PIP) install -q --require-hashes -r requirements/dev.txt
+	@$(PIP) install -q --require-hashes -r requirements/dev.txt
 	@touch $@

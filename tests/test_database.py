@@ -45,7 +45,7 @@ def test_an_error_undoes_everything(database):
 
 def test_reading_can_not_write(database):
     """The database itself refuses a write under `read()`."""
-    with pytest.raises(Exception, match=r"read-?only|can't answer"), db.read() as session:  # noqa: PT012
+    with pytest.raises(Exception, match=r"read-?only|can't answer"), db.read() as session:
         session.add(cottonwood())
         session.flush()
     with db.transaction() as session:  # and the connection can write again afterwards

@@ -100,7 +100,7 @@ class Config(BaseModel):
     clock_offset: Annotated[
         int,
         Field(
-            description="Seconds the clock runs ahead of the system's, in the demonstration only. Set by `tracker demo`."
+            description="Seconds the clock is ahead of the system's, in the demonstration only. Set by `tracker demo`."
         ),
     ] = 0
 
