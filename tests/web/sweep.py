@@ -5,10 +5,12 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Uuid, create_engine, select, text
@@ -109,6 +111,18 @@ class PostgresPlace:
             connection.execute(text(statement))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stage(request, tmp_path) -> Iterator[Stage]:
+    """Return a world on each kind of database."""
+    if request.param == "sqlite":
+        yield Stage(SqlitePlace(tmp_path))
+    else:
+        folder, worker = request.getfixturevalue("postgres"), request.getfixturevalue("worker_name")
+        yield Stage(PostgresPlace(folder, worker))
+    clock.shift(timedelta())
+    db.engine().dispose()
+
+
 def digest() -> str:
     """Return a hash of every row of every table that a refused request must leave alone."""
     summed = hashlib.sha256()
@@ -182,7 +196,7 @@ class PageForm:
 class _Reader(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.page, self.forms, self.inside, self.select = page, [], None, None
+        self.page, self.forms, self.inside, self.select, self.writing = page, [], None, None, None
 
     def handle_starttag(self, tag, attributes):
         has = {name: value or "" for name, value in attributes}
@@ -207,10 +221,17 @@ class _Reader(HTMLParser):
         if kind not in ("checkbox",) and ("checked" in has or not found.value):
             found.value = has.get("value", "")
         self.select = found if tag == "select" else None
+        self.writing = found if tag == "textarea" else None
+
+    def handle_data(self, data):
+        if self.writing:
+            self.writing.value += data
 
     def handle_endtag(self, tag):
         if tag == "form":
             self.inside = None
+        if tag == "textarea":
+            self.writing = None
         if tag == "select":
             self.select = None
 

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from tracker.text import gettext as _
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
-LINE, TEXT = 200, 4000  # characters
+LINE, TEXT, SECRET = 200, 4000, 256  # characters
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _CLOCK = re.compile(r"([0-9]{2}):([0-9]{2})")
@@ -58,6 +58,11 @@ def _one_line(value: str) -> str:
 
 def _lines(value: str) -> str:
     return check_characters(value, lines=True)
+
+
+def _untouched(value: str) -> str:
+    check_characters(value, lines=False)
+    return value
 
 
 def local_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
@@ -214,6 +219,10 @@ Email = Annotated[str, AfterValidator(_one_line), StringConstraints(max_length=2
 """An e-mail address, its domain in lower case."""
 Phone = Annotated[str, AfterValidator(_one_line), StringConstraints(max_length=40), AfterValidator(_phone)]
 """A phone number, kept as E.164; parse with `country=` (ISO 3166)."""
+
+
+Secret = Annotated[str, AfterValidator(_untouched), StringConstraints(max_length=SECRET)]
+"""A password as typed: not trimmed, not cut, not normalised; up to 256 characters."""
 
 
 def explain(error: ErrorDetails) -> str:

@@ -7,9 +7,10 @@ what everybody uses refused, no rules about kinds of characters.
 import re
 from collections.abc import Iterable
 
+from tracker.rules.fields import SECRET
 from tracker.text import gettext as _
 
-SHORTEST, LONGEST = 15, 256  # characters; the upper bound only bounds the work
+SHORTEST, LONGEST = 15, SECRET  # characters; the upper bound only bounds the work
 
 # What long passwords of the breached lists are made of. What is left after taking these out must carry the secret.
 _WORDS = frozenset(

@@ -1,17 +1,14 @@
 """Signing in and out, and one's own password."""
 
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import StringConstraints
 
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused
 from tracker.models import UserAccount
-from tracker.rules.fields import Command
-from tracker.rules.passwords import LONGEST
+from tracker.rules.fields import Command, Line, Secret
 from tracker.rules.permissions import Permission
 from tracker.services import accounts, guessing
 from tracker.text import gettext as _
@@ -20,14 +17,10 @@ from tracker.web.forms import Form, blank, go_to, page, parse
 
 bp = Blueprint("accounts", __name__)
 
-# As typed: not trimmed, not cut; whoever made it may have put blanks in it.
-Secret = Annotated[str, StringConstraints(max_length=LONGEST)]
-
-
 class SignIn(Command):
     """What a staff member gives to get in."""
 
-    email: Annotated[str, StringConstraints(max_length=254)]
+    email: Line
     password: Secret
 
 
@@ -62,7 +55,7 @@ def enter() -> ResponseReturnValue:
     if form.errors:
         return _sign_in_page(form)
     try:
-        token = _begin(form.command.email.strip().lower(), form.command.password)
+        token = _begin(form.command.email.lower(), form.command.password)
     except (Refused, Invalid) as error:
         return _sign_in_page(form.refused(error))
     return set_cookie(go_to(_next()), token)

@@ -1,0 +1,164 @@
+"""Every form of every page × everything that is not an answer: refused beside its field, what was typed kept, nothing
+changed."""
+
+from urllib.parse import quote, quote_plus
+
+from werkzeug.exceptions import HTTPException
+
+from tests.web.sweep import Field, PageForm, Stage, addresses, digest, forms, routes, stage
+
+__all__ = ["stage"]
+
+FLOOR = 60  # cases; raise it as forms come
+ROLES = ("physician", "coordinator", "nurse", "admin", "auditor")
+
+TEXTS = {"text", "search", "textarea", "password", "email", "tel"}
+CHOICES = {"select", "radio", "button", "hidden", "checkbox"}
+BAD_BYTES = "a\udcffb"  # a raw byte that is no UTF-8
+
+# What no field of any kind takes.
+ALWAYS = {"huge": "x" * 60_000, "nul": "a\0b", "bad utf-8": BAD_BYTES}
+# What is no answer either, unless any words may stand there.
+UNLESS_TEXT = {
+    "malformed": "no such answer",
+    "nan": "NaN",
+    "underscore": "1_000",
+    "arabic digits": "\u0661\u0662",
+    "year 1": "0001-01-01",
+    "year 9999": "9999-12-31",
+    "year 9999 with time": "9999-12-31T09:00",
+    "clock change gap": "2026-03-08T02:30",
+}
+PLAUSIBLE = {
+    "date": "2026-03-02",
+    "time": "09:30",
+    "datetime-local": "2026-03-02T09:30",
+    "number": "1",
+    "email": "a@b.org",
+}
+
+
+def test_what_is_no_answer_is_refused_beside_its_field_and_changes_nothing(stage, request):
+    sweep = Sweep(stage).run()
+
+    print(f"\n{request.node.callspec.id}: {sweep.forms} forms, {sweep.fields} fields, {sweep.cases} cases")
+    print("\n".join(dict.fromkeys(sweep.faults)))
+    assert not sweep.faults
+    assert sweep.cases >= FLOOR, "the sweep has shrunk"
+
+
+class Sweep:
+    """Opens every page, finds its forms, and sends each wrong in every way."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.faults = stage, []
+        self.forms = self.fields = self.cases = 0
+
+    def run(self) -> "Sweep":
+        for actor, form in self._found().values():
+            self.forms += 1
+            client = self.stage.browser(actor)
+            before = digest()
+            for field in form.fields.values():
+                self.fields += 1
+                for name, typed in wrong(field).items():
+                    client = self._send(client, actor, form, field, name, typed)
+            if digest() != before:
+                self.faults.append(f"{form.method} {form.action}: something was changed")
+        return self
+
+    def _found(self) -> dict:
+        """Return each form once, by where it goes and what it asks, with somebody who sees it."""
+        app, found = self.stage.app, {}
+        adapter = app.url_map.bind("127.0.0.1")
+        own = self.stage.world.own
+        for actor in [getattr(own, role, None) or self.stage.world.auditor for role in ROLES] + [None]:
+            client = self.stage.browser(actor)
+            for method, rule in routes(app):
+                if method == "GET" and rule.endpoint != "static":
+                    for address in addresses(app, rule, own.clinic.id):
+                        for form in forms(address, client.get(address).text):
+                            path = form.action.partition("?")[0]
+                            try:
+                                target = adapter.match(path, method=form.method.upper())[0]
+                            except HTTPException:
+                                self.faults.append(f"a form on {address} leads nowhere: {form.method} {path}")
+                                continue
+                            found.setdefault((target, form.method, tuple(sorted(form.fields))), (actor, form))
+        return found
+
+    def _send(self, client, actor, form: PageForm, field: Field, name: str, typed):
+        self.cases += 1
+        filled = {each.name: each.value or plausible(each) for each in form.fields.values()}
+        pairs = [pair for each, value in filled.items() for pair in ([(each, value)] if each != field.name else [])]
+        pairs += [(field.name, one) for one in (typed if isinstance(typed, list) else [typed]) if one is not None]
+        body = "&".join(f"{quote_plus(each)}={spelled(value)}" for each, value in pairs)
+        if form.method == "get":
+            answer = client.get(f"{form.action.partition('?')[0]}?{body[:4000]}")
+        else:
+            answer = client.post(form.action, data=body, content_type="application/x-www-form-urlencoded")
+        said = f"{form.method} {form.action} {field.name} ({field.kind}) {name}: {answer.status_code}"
+        if answer.status_code >= 500:
+            self.faults.append(said)
+        elif form.method == "post" and must_refuse(field, name):
+            self.faults += [f"{said}: {fault}" for fault in faults(answer, form, field, typed)]
+        if form.method == "post" and answer.status_code < 400:
+            self.stage.reset()
+            client = self.stage.browser(actor)
+        return client
+
+
+def wrong(field: Field) -> dict:
+    """Return what to send in this field, by the name of what is wrong with it."""
+    value = field.value or plausible(field)
+    return {
+        "missing": None,
+        "doubled": [value, value],
+        **ALWAYS,
+        **UNLESS_TEXT,
+        "clock change overlap": "2026-11-01T01:30",
+    }
+
+
+def must_refuse(field: Field, name: str) -> bool:
+    """Return whether this can't be an answer. A field may be optional, words may be anything, an overlap has a rule."""
+    if name == "missing" or (name == "clock change overlap" and field.kind == "datetime-local"):
+        return False
+    if name == "doubled":
+        return not (field.kind == "checkbox" and len(field.options) > 1)
+    return name in ALWAYS or field.kind not in TEXTS
+
+
+def faults(answer, form: PageForm, field: Field, typed) -> list[str]:
+    """Return what an answer to a wrong form lacks."""
+    if not 400 <= answer.status_code < 500:
+        return ["taken"]
+    if answer.status_code == 409:
+        return ["called stale"]
+    found = []
+    if field.kind == "hidden":
+        if 'role="alert"' not in answer.text:
+            found.append("no message")
+        return found
+    if f'id="{field.name}-error"' not in answer.text:
+        found.append("no message beside the field")
+    if field.kind in TEXTS - {"password"} | {"number", "date", "time", "datetime-local"} and not isinstance(
+        typed, list
+    ):
+        again = [each for each in forms(form.action, answer.text) if field.name in each.fields]
+        kept = again[0].fields[field.name].value if again else None
+        if kept is None or kept.strip() != typed.replace("\udcff", "\ufffd"):
+            found.append("what was typed is gone")
+    return found
+
+
+def plausible(field: Field) -> str:
+    """Return something that a person could have put in."""
+    if field.options:
+        return field.options[0] or field.options[-1]
+    return PLAUSIBLE.get(field.kind, "Ada" if field.kind in TEXTS else "")
+
+
+def spelled(value: str) -> str:
+    """Return `value` for a body; the marked byte goes out raw."""
+    return quote(value, safe="", errors="surrogateescape")
