@@ -29,8 +29,9 @@ from tracker.services import accounts
 # A refused request may leave its entry, count its guess and use its session; nothing else.
 UNWATCHED = {"audit_entry", "audit_head", "login_session", "portal_session", "guess_count", "alembic_version"}
 
-# What stands for a part of an address that is no id.
+# What stands for a part of an address that is no id, and what names nothing in its place.
 PARTS = {"filename": "app.css", "day": "2026-03-02"}
+NOTHING = "no-such-thing"
 
 _numbers = itertools.count()
 
@@ -144,7 +145,7 @@ def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
 def addresses(app: Flask, rule: Rule, clinic_id: UUID | None) -> list[str]:
     """Return the rule's addresses for every row of a clinic that it can name; for no clinic, one that names nothing."""
     ids = [name for name in rule.arguments if name.endswith("_id")]
-    parts = {name: PARTS[name] for name in rule.arguments if name not in ids}
+    parts = {name: PARTS[name] if clinic_id else NOTHING for name in rule.arguments if name not in ids}
     filled = [dict.fromkeys(ids, UUID(int=7))] if clinic_id is None else _rows(ids, clinic_id)
     with app.test_request_context():
         return [str(rule.build({**parts, **ids_of_one}, append_unknown=False)[1]) for ids_of_one in filled]

@@ -63,6 +63,8 @@ class Sweep:
             (theirs, their_text), (nothing, no_text) = answers[1:]
             if who != "elsewhere" and (theirs, their_text) != (nothing, no_text):
                 self.faults.append(f"{who} can tell another clinic's from nothing: {method} {rule.rule}")
+        elif rule.arguments:
+            answers.append(self._ask(method, rule, who, None))
         return "/".join(str(status) for status, _text in answers)
 
     def _ask(self, method, rule, who, clinic_id) -> tuple[int, str]:
