@@ -18,6 +18,7 @@ from tracker.models import Course, PatientLink
 from tracker.rules.vocabulary import LinkPurpose
 
 LIFETIME = timedelta(days=30)  # after the last visit of the course
+PATH = "/v/"
 _SEAL = 16  # bytes; 128 bits can't be guessed
 _SAYS = "this link isn't valid any more"
 
@@ -36,6 +37,11 @@ def _seal(key: bytes, link_id: UUID, generation: int) -> bytes:
         raise ValueError("the key for links needs 32 bytes or more")
     # The first word keeps this seal from being of use for anything else made with the same key.
     return hmac.digest(key, b"patient-link|%b|%d" % (link_id.bytes, generation), "sha256")[:_SEAL]
+
+
+def address(base_url: str, key: bytes, link: PatientLink) -> str:
+    """Return the address that a message gives for `link`; the patient's pages answer under `PATH`."""
+    return f"{base_url}{PATH}{make_token(key, link.id, link.generation)}"
 
 
 def open_link(session: Session, key: bytes, token: str, *, now: datetime) -> PatientLink:

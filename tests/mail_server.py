@@ -1,0 +1,123 @@
+"""Mail servers to send to: a real one that keeps what it accepted, and one that misbehaves as told."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from aiosmtpd.controller import Controller
+
+
+@dataclass
+class Kept:
+    """What a server accepted, in order."""
+
+    messages: list[EmailMessage] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+
+    async def handle_DATA(self, _server, _session, envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Keep a message, then answer for it."""
+        self.messages.append(message_from_bytes(envelope.content, policy=default))
+        self.recipients.extend(envelope.rcpt_tos)
+        return "250 OK"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def mail_server(**more) -> Iterator[tuple[Kept, int]]:
+    """Run a real server (aiosmtpd); yield what it keeps and its port."""
+    kept = Kept()
+    controller = Controller(kept, hostname="127.0.0.1", port=free_port(), **more)
+    controller.start()
+    try:
+        yield kept, controller.port
+    finally:
+        controller.stop()
+
+
+class Misbehaving:
+    """A server that speaks by a script: what to answer to each command, by its first word.
+
+    An answer is text; "hang" says nothing more; "reset" cuts the line; "drip" sends a byte now and then, for ever.
+    """
+
+    def __init__(self, **answers: str) -> None:
+        self.answers = {
+            "hello": "220 ready",
+            "EHLO": "250 here",
+            "MAIL": "250 ok",
+            "RCPT": "250 ok",
+            "DATA": "354 go on",
+            "dot": "250 kept",
+            **answers,
+        }
+        self.accepted = 0
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> "Misbehaving":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            try:
+                line, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(line,), daemon=True).start()
+
+    def _talk(self, line: socket.socket) -> None:
+        with line, line.makefile("rb") as said:
+            if not self._answer(line, "hello"):
+                return
+            for command in said:
+                word = command.split()[0].upper().decode() if command.split() else ""
+                if word == "QUIT" or not self._answer(line, word):
+                    return
+                if word == "DATA" and self.answers["DATA"].startswith("354"):
+                    for text in said:
+                        if text == b".\r\n":
+                            break
+                    else:
+                        return
+                    if not self._answer(line, "dot"):
+                        return
+
+    def _answer(self, line: socket.socket, word: str) -> bool:
+        answer = self.answers.get(word, "502 what?")
+        if answer == "hang":
+            self._over.wait(20)
+            return False
+        if answer == "reset":
+            return False
+        if answer == "drip":
+            return self._drip(line)
+        line.sendall(answer.encode() + b"\r\n")
+        self.accepted += word == "dot" and answer.startswith("2")
+        return True
+
+    def _drip(self, line: socket.socket) -> bool:
+        for _ in range(200):
+            if self._over.wait(0.1):
+                break
+            try:
+                line.sendall(b"2")
+            except OSError:
+                break
+        return False
