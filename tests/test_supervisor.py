@@ -14,14 +14,15 @@ import pytest
 LIMIT = 20.0  # seconds for anything here to happen
 
 SUPERVISOR = """
-    import sys
+    import os, sys
     from tracker.supervisor import Child, Supervisor
+    os.environ["FOR_CHILDREN"] = "yes"
     supervisor = Supervisor(lambda text: print(text, flush=True))
     code = supervisor.run_once([sys.executable, {prepare!r}]) if {prepare!r} else 0
     if code is None or code:
         raise SystemExit(code or 0)
     children = [Child(name, [sys.executable, {child!r}, name]) for name in ("web", "worker")]
-    raise SystemExit(supervisor.keep(children, lambda: None, FOR_CHILDREN="yes"))
+    raise SystemExit(supervisor.keep(children, lambda: None))
 """
 # A child with a child of its own, as the web server has; both write their ids down.
 CHILD = """

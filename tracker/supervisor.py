@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -36,9 +36,10 @@ class Child:
     deaths: int = 0
     due: float = 0.0
 
-    def start(self, environ: Mapping[str, str]) -> None:
-        """Start it in a process group of its own."""
+    def start(self) -> None:
+        """Start it in a process group of its own, with this process's variables."""
         self.started = time.monotonic()
+        environ = {**os.environ, SUPERVISED_BY: str(os.getpid())}
         self.process = subprocess.Popen(  # noqa: S603 - our own commands only
             self.command, env=environ, stdin=subprocess.DEVNULL, process_group=0
         )
@@ -68,7 +69,6 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._stopping = False
-        self._environ = {**os.environ, SUPERVISED_BY: str(os.getpid())}
         self._wake, wake_write = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wake_write, False)
@@ -83,10 +83,10 @@ class Supervisor:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def run_once(self, command: Sequence[str], **environ: str) -> int | None:
+    def run_once(self, command: Sequence[str]) -> int | None:
         """Run one command to its end and return its exit code; None if a signal came first."""
         child = Child(command[-1], command)
-        child.start(self._environ | environ)
+        child.start()
         try:
             while not self._stopping and child.exit_code() is None:
                 self._pause()
@@ -94,14 +94,8 @@ class Supervisor:
             stop_all([child])
         return None if self._stopping else child.exit_code()
 
-    def keep(self, children: Sequence[Child], tick: Callable[[], None], **environ: str) -> int:
-        """Keep the children running until a signal comes; return this process's exit code.
-
-        Args:
-            tick: Called about once a second.
-            environ: More variables for the children.
-        """
-        self._environ |= environ
+    def keep(self, children: Sequence[Child], tick: Callable[[], None]) -> int:
+        """Keep the children running until a signal comes; call `tick` about once a second; return the exit code."""
         code = 0
         try:
             while not self._stopping:
@@ -124,7 +118,7 @@ class Supervisor:
                 child.bury(now)
                 self._say(f"{child.name} ended ({how(code)}); starting it again in {child.due - now:.1f} s")
             if child.process is None and child.due <= now and not self._stopping:
-                child.start(self._environ)
+                child.start()
         return 0
 
     def _pause(self) -> None:

@@ -80,17 +80,16 @@ def demonstration(minute: str, newest: str) -> int:
     state = DemoState.read(config.folder)
     if state is None or not _fits(state, config, newest):
         _say("Making the demonstration clinic; this takes a moment.")
-        code = supervisor.run_once(tracker("demo", "--only-make", "--at", minute), **_settings())
+        code = supervisor.run_once(tracker("demo", "--only-make", "--at", minute))
         state = DemoState.read(config.folder)
         if code is None or code or state is None:
             return code or 0
     offset = state.at - clock.now()
     clock.shift(offset)
+    os.environ["TRACKER_CLOCK_OFFSET"] = str(round(offset.total_seconds()))
     demo = _Demonstration(config, state)
     try:
-        return supervisor.keep(
-            _children(), demo.tick, **_settings(), TRACKER_CLOCK_OFFSET=str(round(offset.total_seconds()))
-        )
+        return supervisor.keep(_children(), demo.tick)
     finally:
         demo.save()
 
@@ -147,10 +146,6 @@ def answers(config: Config) -> bool:
 
 def _children() -> list[Child]:
     return [Child("web", tracker("web")), Child("worker", tracker("worker"))]
-
-
-def _settings() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key.startswith("TRACKER_")}
 
 
 def _fits(state: DemoState, config: Config, newest: str) -> bool:
