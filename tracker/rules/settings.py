@@ -25,6 +25,7 @@ class Setting:
     source: str
 
 
+_FASTING = "Clinics range from a light snack to 8 h; 6 h solids and 2 h clear drinks is the commonest"
 _OURS = "Our default; confirm with your physician"
 _LABEL = "Esketamine label: weigh benefit and risk above 140/90"
 _REVIEW = "Review of published practice and clinic protocols; Yip 2022"
@@ -84,6 +85,8 @@ _ALL = (
     _s("discharge.diastolic_max", "At discharge: diastolic below", "100", "mmHg", "70", "130", _OURS),
     _s("discharge.systolic_min", "At discharge: systolic at least", "90", "mmHg", "70", "110", _OURS),
     _s("outcomes.baseline_days", "Baseline may be taken before visit 1, at most", "7", "days", "1", "60", _OURS),
+    _s("prepare.food_hours", "No solid food before a visit for", "6", "hours", "2", "12", _FASTING),
+    _s("prepare.drink_hours", "No drink before a visit for", "2", "hours", "1", "12", _FASTING),
     _s("safety.clock_clinic", "A suicide answer is seen to within, in the clinic", "15", "min", "5", "240", _OURS),
     _s("safety.clock_remote", "A suicide answer is seen to within, from home", "30", "min", "5", "1440", _OURS),
 )

@@ -14,8 +14,10 @@ from flask import Flask, Response, abort, current_app, g, request, url_for
 
 from tracker import clock
 from tracker.db import read, transaction
+from tracker.errors import NotFound
 from tracker.rules.permissions import Permission, allows
-from tracker.services import accounts, audit
+from tracker.services import accounts, audit, portal
+from tracker.text import gettext as _
 from tracker.web.forms import go_to, wants_part
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -77,6 +79,9 @@ def _guard() -> Response | None:
         abort(403)
     if request.endpoint == "static":
         return None
+    if asked.permission is Permission.PATIENT_LINK:
+        _resume_guest()
+        return None
     _resume()
     refusal = _refusal(asked)
     if refusal is None and g.signed_in and not asked.background:
@@ -107,6 +112,24 @@ def _resume() -> None:
         if g.signed_in:
             g.actor, g.clinic = g.signed_in.actor, g.signed_in.clinic
             g.today = g.now.astimezone(g.clinic.zone).date()
+
+
+def _resume_guest() -> None:
+    """Let a patient on, who came by the link that the address names and holds this browser's cookie for it.
+
+    Raises:
+        NotFound: Nobody holds it any more, or it is another link's.
+    """
+    secret = request.cookies.get(portal_cookie()[0], "")
+    with read() as session:
+        g.guest = portal.resume(session, (request.view_args or {})["link_id"], secret, now=g.now)
+    if g.guest is None:
+        raise NotFound(_("Your page was closed. Open the link in our message again, or call us."))
+    g.actor, g.clinic = g.guest.actor, g.guest.clinic
+    g.today = g.now.astimezone(g.clinic.zone).date()
+    if g.now - g.guest.last_used_at >= TOUCH_EVERY:
+        with transaction() as session:
+            portal.touch(session, secret, now=g.now)
 
 
 def _refusal(asked: Access) -> Response | None:
@@ -150,6 +173,11 @@ def _touch() -> None:
 def cookie_name() -> str:
     """Return the cookie's name: `__Host-` binds it to this host and to https, which plain-http loopback can't have."""
     return COOKIE if _plain_loopback() else f"__Host-{COOKIE}"
+
+
+def portal_cookie() -> tuple[str, bool]:
+    """Return the name of a patient's cookie, and whether it is for https only. Its path is the patient's own pages."""
+    return ("tracker-visits", False) if _plain_loopback() else ("__Secure-tracker-visits", True)
 
 
 def set_cookie(response: Response, token: str) -> Response:

@@ -5,7 +5,7 @@ import logging
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from tracker.errors import Invalid, Refused, TrackerError
+from tracker.errors import Invalid, NotFound, Refused, TrackerError
 from tracker.text import gettext as _
 from tracker.web.forms import wants_part
 
@@ -24,6 +24,8 @@ def _ours(error: Exception) -> Response:
     said = ""
     if isinstance(error, Refused):
         said = " ".join((error.message, *error.helps))
+    if isinstance(error, NotFound):
+        said = str(error)
     if isinstance(error, Invalid):
         said = " ".join(error.fields.values())
     return error_page(error.status, said)

@@ -137,7 +137,7 @@ def once(session: Session, form: Form[Any], do: Callable[[], str]) -> str:
         return do()
     sent = json.dumps([request.path, form.values], sort_keys=True)
     digest = hashlib.sha256(sent.encode()).hexdigest()
-    return requests.once(session, g.actor, form.key, digest, do, now=g.now)
+    return requests.once(session, g.actor.user_id or g.guest.link_id, form.key, digest, do, now=g.now)
 
 
 def wants_part() -> bool:

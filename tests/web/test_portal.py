@@ -1,0 +1,196 @@
+"""What a patient can do behind the link, and what nobody else can."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import NOW
+from tests.services.test_booking import MONDAY, command
+from tests.web.conftest import KEY
+from tracker import clock, db
+from tracker.models import PatientLink, ProtocolVersion, RecoveryNote, ScaleResponse, Task, Visit, VisitEvent
+from tracker.rules.vocabulary import Indication, VisitStatus
+from tracker.services import booking, links
+
+
+class Guest:
+    """A patient with a booked series and a browser."""
+
+    def __init__(self, house, client, name: str = "Maria Garcia") -> None:
+        self.client = client
+        patient_id = house.patient(name)
+        with db.transaction() as session:
+            protocol = session.scalars(
+                select(ProtocolVersion).where(ProtocolVersion.code == "B", ProtocolVersion.clinic_id == house.clinic.id)
+            ).one()
+            asked = command(booking.PlanCourse, protocol_id=protocol.id, first_day=MONDAY)
+            plan = booking.options(session, house.coordinator, patient_id, asked, now=NOW).plans[0]
+            wanted = command(
+                booking.BookCourse,
+                protocol_id=protocol.id,
+                first_day=MONDAY,
+                indication=Indication.TRD,
+                visit=tuple(booking.as_place(visit) for visit in plan.visits),
+            )
+            self.course = booking.book_course(session, house.coordinator, patient_id, wanted, now=NOW)
+            link = session.scalars(select(PatientLink).where(PatientLink.course_id == self.course.id)).one()
+            self.token = links.make_token(KEY.encode(), link.id, link.generation)
+            self.home = f"/my/{link.id}/"
+
+    def enter(self) -> "Guest":
+        """Tap the button behind the link."""
+        answer = self.client.post(f"/v/{self.token}")
+        assert (answer.status_code, answer.location) == (303, self.home)
+        return self
+
+    def visits(self) -> list[Visit]:
+        """Return the patient's visits."""
+        with db.read() as session:
+            query = select(Visit).where(Visit.course_id == self.course.id).order_by(Visit.ordinal)
+            return list(session.scalars(query))
+
+    def post(self, path: str, **fields):
+        """Send a form."""
+        return self.client.post(self.home + path, data=fields)
+
+
+@pytest.fixture
+def guest(app, house, browser) -> Guest:
+    """Return a patient who has just been booked."""
+    return Guest(house, browser())
+
+
+def first_visit_given(guest: Guest) -> None:
+    """Let the first visit be over."""
+    with db.transaction() as session:
+        visit = session.get(Visit, guest.visits()[0].id)
+        visit.status = VisitStatus.DISCHARGED
+
+
+def test_the_links_own_page_says_nothing_and_changes_nothing(guest):
+    """A mail scanner that follows the link learns no name and leaves no trace."""
+    answer = guest.client.get(f"/v/{guest.token}")
+    assert answer.status_code == 200
+    assert "Maria" not in answer.text
+    assert "infusion" not in answer.text.lower()
+    assert guest.client.get(guest.home).status_code == 404
+
+
+def test_the_page_shows_what_is_next_and_all_dates(guest):
+    """Six dates, the next one first, and how to prepare."""
+    page = guest.enter().client.get(guest.home)
+    assert page.status_code == 200
+    assert "Hello, Maria" in page.text
+    assert page.text.count('class="step') >= 6
+    assert "No solid food for 6 hours" in page.text
+    assert "988" in page.text
+    assert not re.search("ketamine|infusion|depress", page.text, re.I)
+
+
+def test_confirming_is_a_tap_and_once(guest):
+    """The visit says so, the history says so once."""
+    visit = guest.enter().visits()[0]
+    for _again in range(2):
+        assert guest.post(f"visits/{visit.id}/confirm").status_code == 303
+    assert guest.visits()[0].confirmed_at is not None
+    with db.read() as session:
+        events = session.scalars(select(VisitEvent).where(VisitEvent.visit_id == visit.id)).all()
+    assert [event.kind for event in events] == ["confirmed"]
+    assert "You have confirmed this visit" in guest.client.get(guest.home).text
+
+
+def test_the_driver_is_kept_for_this_visit_and_offered_for_the_next(guest):
+    """Name and number stand on the visit; the next form begins with them."""
+    first, second = guest.enter().visits()[:2]
+    answer = guest.post(f"visits/{first.id}/driver", name="Rosa Garcia", phone="505 555 0142")
+    assert answer.status_code == 303, answer.text
+    assert guest.visits()[0].driver_name == "Rosa Garcia"
+    assert "Rosa Garcia" in guest.client.get(f"{guest.home}visits/{second.id}/driver").text
+
+
+def test_a_wrong_number_comes_back_as_typed(guest):
+    """Nothing is saved, and the message stands beside the field."""
+    visit = guest.enter().visits()[0]
+    answer = guest.post(f"visits/{visit.id}/driver", name="Rosa", phone="call me")
+    assert answer.status_code == 422
+    assert 'value="call me"' in answer.text
+    assert guest.visits()[0].driver_name == ""
+
+
+def test_how_i_feel_is_kept_once_and_a_bad_day_asks_somebody_to_call(guest):
+    """The same form sent twice is one note; a mood of 1 is an urgent task."""
+    first_visit_given(guest)
+    guest.enter()
+    fields = {"mood": "1", "nausea": "severe", "request_key": "0195a0b4-0000-7000-8000-000000000001"}
+    for _again in range(2):
+        assert guest.post("feel", **fields).location == guest.home + "thanks"
+    with db.read() as session:
+        assert len(session.scalars(select(RecoveryNote)).all()) == 1
+        calls = session.scalars(select(Task).where(Task.kind == "call_after_answer")).all()
+    assert [call.urgent for call in calls] == [True]
+    assert "call or text 988 now" in guest.client.get(guest.home + "thanks").text
+
+
+def test_before_the_first_visit_there_is_nothing_to_tell(guest):
+    """The page says whom to call instead."""
+    answer = guest.enter().post("feel", mood="5")
+    assert answer.status_code == 422
+    assert "after your first visit" in answer.text
+
+
+def test_a_missing_answer_is_asked_for_by_its_number(guest):
+    """What was answered stays ticked."""
+    answers = {f"item{n}": "1" for n in range(1, 9)}
+    answer = guest.enter().post("phq9", **answers)
+    assert answer.status_code == 422
+    assert "Question 9 has no answer yet" in answer.text
+    assert answer.text.count(" checked") == 8
+    with db.read() as session:
+        assert session.scalars(select(ScaleResponse)).first() is None
+
+
+def test_the_questionnaire_is_scored_and_a_worrying_answer_shows_the_crisis_line(guest):
+    """Eight ones and a two: 10, and 988 at once."""
+    answers = {f"item{n}": "1" for n in range(1, 9)} | {"item9": "2"}
+    assert guest.enter().post("phq9", **answers).status_code == 303
+    with db.read() as session:
+        assert session.scalars(select(ScaleResponse)).one().total == 10
+    assert "call or text 988 now" in guest.client.get(guest.home + "thanks").text
+
+
+def test_the_calendar_file_has_six_neutral_dates(guest):
+    """Whoever looks over the shoulder sees appointments."""
+    answer = guest.enter().client.get(guest.home + "visits.ics")
+    assert answer.mimetype == "text/calendar"
+    assert answer.text.count("BEGIN:VEVENT") == 6
+    assert not re.search("ketamine|infusion|cottonwood clinic", answer.text, re.I)
+
+
+def test_another_patients_pages_look_like_no_pages(app, house, browser):
+    """Ada's cookie opens nothing of Ben's, and Ben's visit is not hers."""
+    ada, ben = Guest(house, browser(), "Ada Ash").enter(), Guest(house, browser(), "Ben Birch")
+    assert ada.client.get(ben.home).status_code == 404
+    assert ada.post(f"visits/{ben.visits()[0].id}/confirm").status_code == 404
+    assert ben.visits()[0].confirmed_at is None
+
+
+def test_a_link_revoked_or_a_page_left_lying_closes(guest):
+    """Half an hour idle, or a revoked link: the page is gone."""
+    guest.enter()
+    clock.shift(clock._offset + timedelta(minutes=31))
+    assert guest.client.get(guest.home).status_code == 404
+    guest.enter()
+    assert guest.client.get(guest.home).status_code == 200
+    with db.transaction() as session:
+        session.scalars(select(PatientLink)).one().revoked_at = NOW
+    assert guest.client.get(guest.home).status_code == 404
+    assert guest.client.get(f"/v/{guest.token}").status_code == 404
+
+
+def test_leaving_ends_it(guest):
+    """The cookie is worthless afterwards."""
+    guest.enter()
+    assert "You have left" in guest.post("leave").text
+    assert guest.client.get(guest.home).status_code == 404

@@ -1,0 +1,202 @@
+"""The patient's pages, behind the link in a message. No password: a tap exchanges the link for a short session.
+
+The link's own page shows nothing personal and changes nothing, since mail scanners follow links.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, g, make_response, request, url_for
+from flask.typing import ResponseReturnValue
+
+from tracker.db import read, transaction
+from tracker.errors import Invalid, Refused
+from tracker.interop import calendar_file
+from tracker.rules import scales
+from tracker.rules.permissions import Permission
+from tracker.services import audit, portal
+from tracker.web.access import access, portal_cookie
+from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+
+bp = Blueprint("portal", __name__)
+
+
+def _key() -> bytes:
+    key: str = current_app.config["TRACKER"].secret_key
+    return key.encode()
+
+
+@bp.get("/v/<token>")
+@access(Permission.PUBLIC)
+def welcome(token: str) -> ResponseReturnValue:
+    """Show a button and nothing else."""
+    with read() as session:
+        clinic = portal.welcome(session, _key(), token, now=g.now)
+    return page("portal/welcome.html", clinic=clinic, token=token)
+
+
+@bp.post("/v/<token>")
+@access(Permission.PUBLIC)
+def enter(token: str) -> ResponseReturnValue:
+    """Open the patient's pages for this browser."""
+    with transaction() as session:
+        link_id, secret = portal.enter(session, _key(), token, now=g.now)
+    response = make_response(see_other("portal.home", link_id=link_id))
+    return _remember(response, link_id, secret)
+
+
+def _remember(response: Response, link_id: UUID, secret: str) -> Response:
+    name, secure = portal_cookie()
+    response.set_cookie(
+        name,
+        secret,
+        max_age=None if secret else 0,
+        path=url_for("portal.home", link_id=link_id),
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@bp.get("/my/<uuid:link_id>/")
+@access(Permission.PATIENT_LINK)
+def home(link_id: UUID) -> ResponseReturnValue:
+    """What is next, and everything a patient can do about it."""
+    _note_reading("patient: read own visits")
+    with read() as session:
+        mine = portal.home(session, g.guest, now=g.now)
+    return page("portal/home.html", link_id=link_id, mine=mine, phq9=scales.PHQ9)
+
+
+def _note_reading(action: str) -> None:
+    with transaction() as session:
+        audit.record(session, g.guest.actor, action, patient_id=g.guest.patient_id, now=g.now)
+
+
+@bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/confirm")
+@access(Permission.PATIENT_LINK)
+def confirm(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """The patient will come."""
+    with transaction() as session:
+        portal.confirm(session, g.guest, visit_id, now=g.now)
+    return see_other("portal.home", link_id=link_id)
+
+
+@bp.get("/my/<uuid:link_id>/visits/<uuid:visit_id>/driver")
+@access(Permission.PATIENT_LINK)
+def driver(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Ask who takes the patient home."""
+    return _driver_page(link_id, visit_id, None)
+
+
+def _driver_page(link_id: UUID, visit_id: UUID, form: Form[portal.NameDriver] | None) -> ResponseReturnValue:
+    with read() as session:
+        visit = portal.visit_of(session, g.guest, visit_id)
+        known = portal.known_driver(session, g.guest)
+    start = form or blank(name=visit.driver_name or known[0], phone=visit.driver_phone or known[1])
+    return page("portal/driver.html", status=422 if form else 200, link_id=link_id, visit=visit, form=start)
+
+
+@bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/driver")
+@access(Permission.PATIENT_LINK)
+def name_driver(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Keep who takes the patient home."""
+    form = parse(portal.NameDriver, request.form, country=g.clinic.country)
+    if form.errors:
+        return _driver_page(link_id, visit_id, form)
+    try:
+        with transaction() as session:
+            portal.name_driver(session, g.guest, visit_id, form.command, now=g.now)
+    except Refused as refusal:
+        return _driver_page(link_id, visit_id, form.refused(refusal))
+    return see_other("portal.home", link_id=link_id)
+
+
+@bp.get("/my/<uuid:link_id>/feel")
+@access(Permission.PATIENT_LINK)
+def feel(link_id: UUID) -> ResponseReturnValue:
+    """Ask how the patient feels today."""
+    return page("portal/feel.html", link_id=link_id, form=blank(), symptoms=portal.SYMPTOMS)
+
+
+@bp.post("/my/<uuid:link_id>/feel")
+@access(Permission.PATIENT_LINK)
+def tell(link_id: UUID) -> ResponseReturnValue:
+    """Keep how the patient feels today."""
+    form = parse(portal.HowIFeel, request.form)
+    if not form.errors:
+        try:
+            return _thank(link_id, form, portal.feel)
+        except Refused as refusal:
+            form = form.refused(refusal)
+    return page("portal/feel.html", status=422, link_id=link_id, form=form, symptoms=portal.SYMPTOMS)
+
+
+def _thank(link_id: UUID, form: Form[Any], keep: Callable[..., None]) -> ResponseReturnValue:
+    """Keep what the form says, once, and go to the page that says so."""
+
+    def do() -> str:
+        keep(session, g.guest, form.command, now=g.now)
+        return url_for("portal.thanks", link_id=link_id)
+
+    with transaction() as session:
+        address = once(session, form, do)
+    return go_to(address)
+
+
+@bp.get("/my/<uuid:link_id>/thanks")
+@access(Permission.PATIENT_LINK)
+def thanks(link_id: UUID) -> ResponseReturnValue:
+    """Say that it arrived, when it is read, and whom to call before."""
+    with read() as session:
+        mine = portal.home(session, g.guest, now=g.now)
+    return page("portal/thanks.html", link_id=link_id, worry=portal.worrying(mine, now=g.now))
+
+
+@bp.get("/my/<uuid:link_id>/phq9")
+@access(Permission.PATIENT_LINK)
+def phq9(link_id: UUID) -> ResponseReturnValue:
+    """Ask the questionnaire."""
+    return page("portal/phq9.html", link_id=link_id, form=blank(), scale=scales.PHQ9)
+
+
+@bp.post("/my/<uuid:link_id>/phq9")
+@access(Permission.PATIENT_LINK)
+def answer_phq9(link_id: UUID) -> ResponseReturnValue:
+    """Keep the answers; a missing one is asked for again."""
+    form = parse(portal.AnswerPhq9, request.form)
+    if not form.errors:
+        try:
+            return _thank(link_id, form, portal.answer)
+        except (Invalid, Refused) as refusal:
+            form = form.refused(refusal)
+    return page("portal/phq9.html", status=422, link_id=link_id, form=form, scale=scales.PHQ9)
+
+
+@bp.get("/my/<uuid:link_id>/visits.ics")
+@access(Permission.PATIENT_LINK)
+def calendar(link_id: UUID) -> ResponseReturnValue:
+    """Give all dates as a calendar file whose titles say nothing of the treatment."""
+    with read() as session:
+        mine = portal.home(session, g.guest, now=g.now)
+    entries = [
+        calendar_file.Entry(visit.id, visit.version, visit.starts_at, mine.leaves(visit)) for visit in mine.visits
+    ]
+    where = calendar_file.Place(g.clinic.address, current_app.config["TRACKER"].mail_from)
+    response = make_response(calendar_file.calendar_file(entries, where, calendar_file.Method.PUBLISH, now=g.now))
+    response.headers["Content-Type"] = "text/calendar; charset=utf-8"
+    response.headers["Content-Disposition"] = 'attachment; filename="visits.ics"'
+    return response
+
+
+@bp.post("/my/<uuid:link_id>/leave")
+@access(Permission.PATIENT_LINK)
+def leave(link_id: UUID) -> ResponseReturnValue:
+    """End this browser's session."""
+    secret = request.cookies.get(portal_cookie()[0], "")
+    with transaction() as session:
+        portal.leave(session, secret)
+    response = make_response(page("portal/left.html", clinic=g.guest.clinic))
+    return _remember(response, link_id, "")
