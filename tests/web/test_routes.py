@@ -36,6 +36,7 @@ class Sweep:
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.asked, self.routes, self.faults = stage, 0, 0, []
+        self.before = digest()
         own = stage.world.own
         self.actors = {
             "anonymous": None,
@@ -70,10 +71,9 @@ class Sweep:
     def _ask(self, method, rule, who, clinic_id) -> tuple[int, str]:
         address = addresses(self.stage.app, rule, clinic_id)[0]
         client = self.stage.browser(self.actors[who])
-        before = digest()
         answer = client.open(address, method=method)
         self.asked += 1
-        changed = digest() != before
+        changed = digest() != self.before
         self._judge(f"{who} {method} {address}: {answer.status_code}", answer, changed, method, rule, who)
         if changed or (method != "GET" and answer.status_code < 400):
             self.stage.reset()
