@@ -19,7 +19,6 @@ from tracker.web import access, errors, incoming
 BLUEPRINTS = (
     "accounts",
     "today",
-    "charts",
     "patients",
     "courses",
     "bedside",
