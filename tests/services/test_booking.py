@@ -1,11 +1,10 @@
 """A series is booked whole or not at all, and a visit moves between its neighbours."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import func, select
-from tracker.rules.vocabulary import Indication
-from tracker.rules.spacing import spacing_faults
 
 from tests.conftest import NOW
 from tests.factories import make_clinic
@@ -13,6 +12,8 @@ from tracker import db
 from tracker.errors import NotFound, Refused, Stale
 from tracker.models import AuditEntry, Claim, Closure, Course, ProtocolVersion, Reminder, Task, Visit, VisitEvent
 from tracker.rules.protocol import TWO_A_WEEK
+from tracker.rules.spacing import spacing_faults
+from tracker.rules.vocabulary import Indication
 from tracker.services import booking
 
 MONDAY = date(2026, 3, 9)
@@ -119,7 +120,7 @@ def test_nobody_is_booked_twice_at_once(diary):
     diary.book("Ada", diary.plans("Ada").plans[0])
     diary.book("Ada", diary.plans("Ada", "S").plans[0], "S")
     visits = diary.visits("Ada")
-    assert all(a.ends_at - timedelta(minutes=15) <= b.starts_at for a, b in zip(visits, visits[1:], strict=False))
+    assert all(a.ends_at - timedelta(minutes=15) <= b.starts_at for a, b in pairwise(visits))
 
 
 def test_places_that_break_the_protocol_are_refused_though_they_are_free(diary):

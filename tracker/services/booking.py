@@ -12,7 +12,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import BeforeValidator
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -21,7 +21,7 @@ from tracker.models import Claim, Course, Patient, ProtocolVersion, Visit, Visit
 from tracker.rules import explain, planner
 from tracker.rules.fields import ClockTime, ComingDay, Command, Line, Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import Alternative, Plan, PlannedClaim, PlannedVisit, PlanRequest, Wishes
+from tracker.rules.plan import Alternative, Plan, PlannedVisit, PlanRequest, Wishes
 from tracker.rules.protocol import Protocol
 from tracker.rules.spacing import span_days
 from tracker.rules.vocabulary import Indication, VisitStatus
@@ -112,7 +112,10 @@ def _request(
     session: Session, actor: Actor, place: ClinicInfo, patient_id: UUID, asked: PlanCourse, now: datetime
 ) -> PlanRequest:
     row = clinic.get(session, actor, ProtocolVersion, asked.protocol_id)
-    free = capacity.load(session, place, asked.first_day, asked.first_day + AHEAD, patient_id=patient_id)
+    last = asked.first_day + AHEAD
+    if isinstance(asked, BookCourse) and asked.visit:  # nothing beyond the chosen days matters any more
+        last = min(last, max(one.starts_at for one in asked.visit).astimezone(place.zone).date())
+    free = capacity.load(session, place, asked.first_day, last, patient_id=patient_id)
     wishes = Wishes(earliest=asked.first_day, preferred_time=asked.preferred_time)
     return PlanRequest(Protocol.from_data(row.definition), free, patient_id, wishes, now, country=place.country)
 
@@ -151,8 +154,7 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
     visits = [_visit(course, planned_visit, now) for planned_visit in planned]
     session.add_all(visits)
     session.flush()
-    for visit, planned_visit in zip(visits, planned, strict=True):
-        _claim(session, visit, planned_visit.claims)
+    _claim(session, list(zip(visits, planned, strict=True)))
     reminders.plan_for_course(session, actor, course, visits, now=now)
     followup.plan_for_course(session, actor, course, visits, now=now)
     audit.record(session, actor, "book course", patient_id=patient.id, subject=f"course {course.id}", now=now)
@@ -199,24 +201,24 @@ def _visit(course: Course, planned: PlannedVisit, now: datetime) -> Visit:
     )
 
 
-def _claim(session: Session, visit: Visit, claims: Sequence[PlannedClaim]) -> None:
-    session.add_all(
-        Claim(
-            clinic_id=visit.clinic_id,
-            visit_id=visit.id,
-            resource_id=claim.resource_id,
-            lane=claim.lane,
-            starts_at=claim.starts_at,
-            ends_at=claim.ends_at,
-        )
-        for claim in claims
-    )
+def _claim(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
+    rows = [
+        {
+            "clinic_id": visit.clinic_id,
+            "visit_id": visit.id,
+            "resource_id": claim.resource_id,
+            "lane": claim.lane,
+            "starts_at": claim.starts_at,
+            "ends_at": claim.ends_at,
+        }
+        for visit, planned in held
+        for claim in planned.claims
+    ]
     try:
-        session.flush()
+        session.execute(insert(Claim), rows)
     except IntegrityError as error:  # the guard of last resort: another process, or a bug of ours
-        raise Refused(
-            _("A place was taken this very moment. Nothing was booked. Look again."), field="visit"
-        ) from error
+        said = _("A place was taken this very moment. Nothing was booked. Look again.")
+        raise Refused(said, field="visit") from error
 
 
 def release(session: Session, visit: Visit) -> None:
@@ -272,7 +274,7 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
     visit.starts_at, visit.ends_at = planned.starts_at, planned.ends_at
     visit.room_id, visit.nurse_id, visit.physician_id = planned.room_id, planned.nurse_id, planned.physician_id
     visit.confirmed_at = visit.driver_confirmed_at = None
-    _claim(session, visit, planned.claims)
+    _claim(session, [(visit, planned)])
     after = say_instant(visit.starts_at, place.zone, place.country)
     session.add(
         VisitEvent(
