@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("mg", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=False),
         sa.Column("concentration_mg_per_ml", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=False),
         sa.Column("ml", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=False),
+        sa.Column("volume_ml", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=True),
         sa.Column("minutes", sa.Integer(), nullable=False),
         sa.Column("entered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("entered_by", sa.Uuid(), nullable=False),
@@ -90,7 +91,8 @@ def upgrade() -> None:
         sa.Column("given_mg", sa.Numeric(9, 3).with_variant(sa.Float(), "sqlite"), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "weight_kg > 0 AND mg > 0 AND concentration_mg_per_ml > 0 AND ml > 0", name=op.f("ck_dose_amounts")
+            "weight_kg > 0 AND mg > 0 AND concentration_mg_per_ml > 0 AND ml > 0 AND volume_ml >= ml",
+            name=op.f("ck_dose_amounts"),
         ),
         sa.CheckConstraint("given_mg >= 0", name=op.f("ck_dose_given")),
         sa.CheckConstraint("checked_by <> entered_by", name=op.f("ck_dose_second_person")),

@@ -18,7 +18,7 @@ SETTINGS = Settings()
 START = datetime(2026, 11, 24, 18, 18, tzinfo=UTC)
 
 weights = st.decimals("25", "350", places=1)
-mg_per_kgs = st.decimals("0.001", "1", places=3)
+mg_per_kgs = st.decimals("0.01", "1", places=2)
 concentrations = st.decimals("0.1", "99.9", places=1)
 
 
@@ -46,6 +46,7 @@ def test_the_vial_of_a_hundred_is_diluted():
 @given(weights, mg_per_kgs, concentrations, st.integers(2, 600))
 def test_the_chain_runs_back_to_the_weight(weight, mg_per_kg, concentration, minutes):
     dose = dosing.plan(weight, mg_per_kg, minutes, concentration, max_mg=D(400), settings=SETTINGS)
+    assert dose.mg == dose.mg.quantize(D("0.001"))
     assert dose.rate_ml_h * Fraction(minutes, 60) == dose.draw_ml
     assert dose.draw_ml * Fraction(concentration) / Fraction(mg_per_kg) == Fraction(weight)
 
@@ -60,6 +61,8 @@ def test_more_kilograms_never_give_less(light, heavy, mg_per_kg):
     ("wrong", "message", "field"),
     [
         ({"weight": "8"}, "8 kg can't be right", "weight_kg"),
+        ({"weight": "80.25"}, "80.25: give at most 1 decimals", "weight_kg"),
+        ({"mg_per_kg": "0.125"}, "0.125: give at most 2 decimals", "mg_per_kg"),
         ({"weight": "400"}, "400 kg can't be right", "weight_kg"),
         ({"mg_per_kg": "0"}, "above 0", "mg_per_kg"),
         ({"mg_per_kg": "5", "max_mg": "1000"}, "over this clinic's limit of 1 mg/kg", "mg_per_kg"),

@@ -1,5 +1,7 @@
 """The table of moves is the only way through a visit."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,8 @@ def test_what_is_over_stays_over(status, moves):
 
 def test_no_treatment_starts_without_order_checked_dose_checklist_and_baseline():
     assert visit.needs(Move.START) == {
+        Needs.CLEARED,
+        Needs.SAFETY_SEEN,
         Needs.SIGNED_ORDER,
         Needs.CHECKED_DOSE,
         Needs.CHECKLIST,
@@ -85,5 +89,27 @@ def test_an_undo_goes_back_to_where_it_came_from_or_is_refused(move, before):
         assert visit.undone(move, before) is before
 
 
-def test_every_status_has_words():
+def test_a_correction_takes_back_the_step_before_it():
+    at = [datetime(2026, 11, 24, 15, minute, tzinfo=UTC) for minute in range(5)]
+    entries = [
+        ("status", S.ARRIVED, at[0]),
+        ("confirmed", None, at[1]),
+        ("status", S.TIME_OUT, at[1]),
+        ("correction", S.ARRIVED, at[2]),
+        ("status", S.TIME_OUT, at[3]),
+    ]
+    assert visit.story(entries) == [visit.Step(S.ARRIVED, at[0]), visit.Step(S.TIME_OUT, at[3])]
+
+
+def test_every_row_of_the_table_is_found_from_its_ends():
+    for move, rule in visit.MOVES.items():
+        for source in rule.sources:
+            found = visit.move_between(source, rule.target)
+            assert found is move or {found, move} == {Move.FINISH, Move.STOP}
+    with pytest.raises(ValueError, match="no move"):
+        visit.move_between(S.BOOKED, S.INFUSING)
+
+
+def test_every_status_and_move_has_words():
     assert len({visit.say(s) for s in S}) == len(S)
+    assert len({visit.say_move(m) for m in Move}) == len(Move)

@@ -118,3 +118,10 @@ def test_at_most_one_set_asks_at_a_time(filled, now):
 def test_before_start_only_the_baseline_is_due():
     columns = vitals.sets(set(), None, PLANNED, SETTINGS, baseline_taken=False)
     assert [c.state for c in columns] == [SetState.DUE] + [SetState.LATER] * 7
+
+
+def test_a_set_entered_in_two_goes_is_one():
+    first, rest = Reading(158, 96, 86), Reading(heart_rate=88, spo2=97)
+    assert vitals.lacks(first) == [Sign.SPO2]
+    assert vitals.merged([first, rest]) == Reading(158, 96, 88, 97)
+    assert vitals.lacks(vitals.merged([first, rest])) == []

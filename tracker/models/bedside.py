@@ -57,7 +57,9 @@ class Dose(Base):
 
     __tablename__ = "dose"
     __table_args__ = (
-        CheckConstraint("weight_kg > 0 AND mg > 0 AND concentration_mg_per_ml > 0 AND ml > 0", name="amounts"),
+        CheckConstraint(
+            "weight_kg > 0 AND mg > 0 AND concentration_mg_per_ml > 0 AND ml > 0 AND volume_ml >= ml", name="amounts"
+        ),
         CheckConstraint("given_mg >= 0", name="given"),
         # The second person's check is a second person's.
         CheckConstraint("checked_by <> entered_by", name="second_person"),
@@ -70,6 +72,8 @@ class Dose(Base):
     mg: Mapped[Decimal] = mapped_column(Thousandths)
     concentration_mg_per_ml: Mapped[Decimal] = mapped_column(Thousandths)
     ml: Mapped[Decimal] = mapped_column(Thousandths)
+    # What runs through the pump, when it was diluted: without it there is no honest mL/h.
+    volume_ml: Mapped[Decimal | None] = mapped_column(Thousandths)
     minutes: Mapped[int]
     entered_at: Mapped[Instant]
     entered_by: Mapped[Id] = mapped_column(ForeignKey("user_account.id"))

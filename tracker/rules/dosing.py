@@ -16,6 +16,7 @@ from tracker.text import gettext as _
 # Outside these a number is a slip of the finger (pounds for kilograms, a missing point), not a patient.
 WEIGHT_KG = (Decimal("25"), Decimal("350"))
 MINUTES = (2, 600)  # sessions of 2 to 100 min are published; pain infusions run for hours
+DECIMALS = {"weight_kg": 1, "mg_per_kg": 2}  # as scales and orders have them: mg then has three, and is kept exactly
 CONCENTRATION = (Decimal("0.1"), Decimal("200"))  # mg/mL; vials are 10, 50 and 100
 
 
@@ -60,7 +61,7 @@ def milligrams(weight_kg: Decimal, mg_per_kg: Decimal) -> Decimal:
     """Return the exact dose in mg.
 
     Raises:
-        Refused: The weight is no adult's in kilograms, or the dose is not above zero.
+        Refused: The weight is no adult's in kilograms, the dose is not above zero, or one has too many decimals.
     """
     low, high = WEIGHT_KG
     if not low <= weight_kg <= high:
@@ -68,6 +69,9 @@ def milligrams(weight_kg: Decimal, mg_per_kg: Decimal) -> Decimal:
         raise Refused(message, field="weight_kg")
     if mg_per_kg <= 0:
         raise Refused(_("The dose must be above 0 mg/kg."), field="mg_per_kg")
+    for field, value in (("weight_kg", weight_kg), ("mg_per_kg", mg_per_kg)):
+        if value != value.quantize(Decimal(1).scaleb(-DECIMALS[field])):
+            raise Refused(_("%(v)s: give at most %(n)s decimals.", v=plain(value), n=DECIMALS[field]), field=field)
     with localcontext() as exact:
         exact.prec = 60
         return weight_kg * mg_per_kg

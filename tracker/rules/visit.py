@@ -4,7 +4,9 @@ One table, one transition function. A visit's status changes here or not at all;
 statuses as a CHECK, and every move is kept as a row with when it happened, when it was written down and by whom.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from tracker.errors import Refused
@@ -39,10 +41,12 @@ class Needs(StrEnum):
 
     REASON = "reason"
     START_TIME_PASSED = "start_time_passed"
+    CLEARED = "cleared"
     SIGNED_ORDER = "signed_order"
     CHECKED_DOSE = "checked_dose"
     CHECKLIST = "checklist"
     BASELINE_VITALS = "baseline_vitals"
+    SAFETY_SEEN = "safety_seen"
     DISCHARGE_CRITERIA = "discharge_criteria"
 
 
@@ -71,10 +75,12 @@ MOVES: dict[Move, Rule] = {
         {_S.TIME_OUT},
         _S.INFUSING,
         CLINICAL,
+        Needs.CLEARED,
         Needs.SIGNED_ORDER,
         Needs.CHECKED_DOSE,
         Needs.CHECKLIST,
         Needs.BASELINE_VITALS,
+        Needs.SAFETY_SEEN,
     ),
     Move.PAUSE: _rule({_S.INFUSING}, _S.PAUSED, CLINICAL, Needs.REASON),
     Move.RESUME: _rule({_S.PAUSED}, _S.INFUSING, CLINICAL),
@@ -95,9 +101,9 @@ MOVES: dict[Move, Rule] = {
     ),
 }
 
-# A cancelled or missed visit has given its room away, and what replaced it would collide: book again instead.
-CANNOT_BE_UNDONE = frozenset({Move.CANCEL, Move.NO_SHOW, Move.UNDO})
-# In these a visit holds one of the series' ordinals; a missed visit is replaced, not renumbered.
+# These have given the room away, and what took it would collide: book again instead.
+GIVES_ROOM_AWAY = frozenset({Move.CANCEL, Move.NO_SHOW, Move.HOLD})
+CANNOT_BE_UNDONE = GIVES_ROOM_AWAY | {Move.UNDO}
 OVER = frozenset({_S.DISCHARGED, _S.NO_SHOW, _S.HELD, _S.CANCELLED, _S.TRANSFERRED})
 IN_THE_ROOM = frozenset({_S.TIME_OUT, _S.INFUSING, _S.PAUSED, _S.RECOVERING, _S.READY})
 
@@ -125,6 +131,42 @@ def undone(move: Move, before: VisitStatus) -> VisitStatus:
     return before
 
 
+@dataclass(frozen=True)
+class Step:
+    """A status a visit reached, and when."""
+
+    status: VisitStatus
+    at: datetime
+
+
+def story(entries: Iterable[tuple[str, VisitStatus | None, datetime]]) -> list[Step]:
+    """Return the steps that count: a correction takes back the step before it.
+
+    Args:
+        entries: Kind, status and instant of what was written down, in the order of writing. Kinds other than "status"
+            and "correction" tell nothing about the status.
+    """
+    steps: list[Step] = []
+    for kind, status, at in entries:
+        if kind == "status" and status is not None:
+            steps.append(Step(status, at))
+        elif kind == "correction" and steps:
+            steps.pop()
+    return steps
+
+
+def move_between(before: VisitStatus, to: VisitStatus) -> Move:
+    """Return the move that leads from one status to another; of two (finish, stop) the first.
+
+    Raises:
+        ValueError: No move does.
+    """
+    for move, rule in MOVES.items():
+        if before in rule.sources and rule.target is to:
+            return move
+    raise ValueError(f"no move leads from {before} to {to}")
+
+
 def may(role: Role | None, move: Move) -> bool:
     """Say whether somebody with `role` may make `move`; a correction may be made by whoever works at the bedside."""
     return allows(role, CLINICAL if move is Move.UNDO else MOVES[move].permission)
@@ -138,6 +180,26 @@ def open_moves(status: VisitStatus, role: Role | None) -> tuple[Move, ...]:
 def needs(move: Move) -> frozenset[Needs]:
     """Return what `move` asks for."""
     return MOVES[move].needs if move in MOVES else frozenset({Needs.REASON})
+
+
+def say_move(move: Move) -> str:
+    """Return the words on the button for `move`."""
+    return {
+        Move.ARRIVE: _("Arrived"),
+        Move.CHECK: _("Begin the checklist"),
+        Move.START: _("Start infusion"),
+        Move.PAUSE: _("Pause"),
+        Move.RESUME: _("Go on"),
+        Move.FINISH: _("Infusion ended"),
+        Move.STOP: _("Stop early"),
+        Move.READY: _("Ready to go home"),
+        Move.DISCHARGE: _("Discharge"),
+        Move.NO_SHOW: _("No-show"),
+        Move.HOLD: _("Came, not treated"),
+        Move.CANCEL: _("Cancel the visit"),
+        Move.TRANSFER: _("To a hospital"),
+        Move.UNDO: _("Take back"),
+    }[move]
 
 
 def say(status: VisitStatus) -> str:

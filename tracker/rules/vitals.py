@@ -4,7 +4,7 @@ A vital sign out of its band is not an adverse event: only a clinician makes it 
 settings; sources are in `settings.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
@@ -54,6 +54,23 @@ class Reading:
     spo2: int | None = None
     respiratory_rate: int | None = None
     moaas: int | None = None
+
+
+# A set without these is not done; the others are taken where the clinic takes them.
+NEEDED = (Sign.SYSTOLIC, Sign.DIASTOLIC, Sign.HEART_RATE, Sign.SPO2)
+
+
+def merged(readings: Iterable[Reading]) -> Reading:
+    """Return one set from what was entered for it in several goes: of each sign the latest."""
+    signs: dict[str, int] = {}
+    for reading in readings:
+        signs.update({sign.value: value for sign in Sign if (value := getattr(reading, sign)) is not None})
+    return Reading(**signs)
+
+
+def lacks(reading: Reading) -> list[Sign]:
+    """Return which needed signs a set still lacks."""
+    return [sign for sign in NEEDED if getattr(reading, sign) is None]
 
 
 @dataclass(frozen=True)
