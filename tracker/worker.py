@@ -63,22 +63,18 @@ class Worker:
             Busy: The database can't answer. What was leased goes back when its lease is over.
         """
         at = _running(now)
-        with db.transaction() as session:
-            delivery.beat(session, self.name, now=now)
-            swept = delivery.sweep(session, now=now)
-        counts = Counter(returned=swept.back, uncertain=swept.uncertain, late=swept.late)
-        while self.channel and not self.stopping.is_set():
-            ends = self._batch(self.channel, at)
+        counts: Counter[str] = Counter()
+        while True:
+            with db.transaction() as session:
+                delivery.beat(session, self.name, now=at())
+                swept = delivery.sweep(session, now=at())
+                leases = delivery.lease(session, limit=AT_ONCE if self.channel else 0, now=at())
+            counts += Counter(returned=swept.back, uncertain=swept.uncertain, late=swept.late)
+            ends = Counter(self._handle(self.channel, lease, at) for lease in leases if self.channel)
             counts += ends
-            if not ends - Counter(given_back=AT_ONCE):
-                break
-        return +counts
-
-    def _batch(self, channel: Channel, at: Callable[[], datetime]) -> Counter[str]:
-        with db.transaction() as session:
-            delivery.beat(session, self.name, now=at())
-            leases = delivery.lease(session, limit=AT_ONCE, now=at())
-        return Counter(self._handle(channel, lease, at) for lease in leases)
+            # What was given back is due still; the next tick takes it.
+            if self.stopping.is_set() or not ends - Counter(given_back=AT_ONCE):
+                return counts
 
     def _handle(self, channel: Channel, lease: Lease, at: Callable[[], datetime]) -> str:
         found, message = self._read(lease, at())

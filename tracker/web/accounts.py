@@ -17,6 +17,7 @@ from tracker.web.forms import Form, blank, go_to, page, parse
 
 bp = Blueprint("accounts", __name__)
 
+
 class SignIn(Command):
     """What a staff member gives to get in."""
 

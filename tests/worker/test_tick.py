@@ -1,0 +1,224 @@
+"""A tick against a real mail server: what is due arrives once, in the patient's words, and says nothing it must not."""
+
+from datetime import timedelta
+
+import pytest
+from icalendar import Calendar
+
+from tests import mailroom
+from tests.conftest import NOW
+from tests.factories import make_clinic
+from tests.mail_server import Misbehaving, free_port, mail_server
+from tracker import clock, db
+from tracker.channels.smtp import Server, Smtp
+from tracker.config import Config
+from tracker.models import Attempt, AuditEntry, ContactPoint, OutboxMessage, Task, Visit, WorkerHeartbeat
+from tracker.rules.cadence import Purpose
+from tracker.rules.vocabulary import ReminderStatus, VisitStatus
+from tracker.services import links
+from tracker.worker import Worker, build
+
+KEY = b"k" * 32
+DAY = timedelta(days=1)
+STARTS = [NOW + n * DAY for n in (7, 9, 11)]
+
+
+def worker(port: int | None, *, seconds: float = 5.0) -> Worker:
+    """Return a worker that sends to a server on this port."""
+    channel = Smtp(Server("127.0.0.1", port, "none"), seconds=seconds) if port else None
+    return Worker(channel, KEY, "https://visits.example.org", "visits@clinic.example", name="test")
+
+
+@pytest.fixture
+def house(database):
+    """Return a clinic."""
+    return make_clinic()
+
+
+@pytest.fixture
+def course(house):
+    """Book Ada's three visits."""
+    return mailroom.series(house, mailroom.patient(house, "Ada Lovelace"), *STARTS)
+
+
+def test_a_whole_series_from_booking_to_the_last_check_in(house, course):
+    """Tick whenever something is due; each visit is discharged when it is over."""
+    with mail_server() as (kept, port):
+        sender = worker(port)
+        for now in sorted({row.send_at for row in mailroom.messages()} | set(STARTS)):
+            if now in STARTS:
+                mailroom.change_visit(house, course, STARTS.index(now) + 1, now=now, status=VisitStatus.DISCHARGED)
+            sender.tick(now)
+    assert [message["Subject"] for message in kept.messages] == [
+        "Your appointments",
+        "Your first appointment",
+        "Your next appointment",
+        "How are you today?",
+        "Your next appointment",
+        "How are you this week?",
+        "How are you today?",
+        "Your next appointment",
+        "How are you today?",
+        "How are you this week?",
+        "How have you been?",
+        "How have you been?",
+    ]
+    assert {row.status for row in mailroom.messages()} == {ReminderStatus.ACCEPTED}
+    assert mailroom.rows(Task) == []
+    assert len({message["Message-ID"] for message in kept.messages}) == 12
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_itinerary_has_all_dates_a_link_and_a_calendar(course):
+    with mail_server() as (kept, port):
+        assert worker(port).tick(NOW) == {"accepted": 1}
+    [message] = kept.messages
+    text = message.get_body(("plain",)).get_content()
+    assert "Hello Ada," in text
+    assert "Mon, Mar 9, 10:00 AM" in text  # clocks went forward
+    with db.read() as session:
+        link = links.find_course_link(session, course)
+    assert f"https://visits.example.org/v/{links.make_token(KEY, link.id, 1)}" in text
+    [calendar] = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
+    events = Calendar.from_ical(calendar.get_payload(decode=True)).walk("VEVENT")
+    assert [event["DTSTART"].dt for event in events] == STARTS
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_nothing_says_what_the_treatment_is(house, course):
+    """The clinic's own name says it; its neutral one is used everywhere."""
+    with db.transaction() as session:
+        session.merge(house.clinic).name = "Cottonwood Ketamine Infusion Clinic"
+    with mail_server() as (kept, port):
+        for now in sorted({row.send_at for row in mailroom.messages()} | set(STARTS)):
+            if now in STARTS:
+                mailroom.change_visit(house, course, STARTS.index(now) + 1, now=now, status=VisitStatus.DISCHARGED)
+            worker(port).tick(now)
+    assert len({message["Subject"] for message in kept.messages}) == 6
+    for message in kept.messages:
+        parts = [part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart()]
+        said = "\n".join([*map(str, message.values()), *parts]).lower()
+        for word in ("ketamin", "infus", "depress", "trd", "treat", "therap", "drug", "dose", "lovelace", "psych"):
+            assert word not in said, word
+        assert "cottonwood" in said
+
+
+def test_a_cancelled_visit_is_not_reminded_of(house, course):
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        mailroom.cancel(house, course, 1, now=NOW + DAY)
+        worker(port).tick(STARTS[0] - DAY)
+    assert [message["Subject"] for message in kept.messages] == ["Your appointments", "Your first appointment"]
+    assert "Wed, Mar 11" in kept.messages[1].get_body(("plain",)).get_content(), "the second is the first now"
+
+
+def test_a_moved_visit_is_reminded_of_at_its_new_time(house, course):
+    later = STARTS[0] + timedelta(hours=3)
+    mailroom.change_visit(house, course, 1, now=NOW, starts_at=later, ends_at=later + timedelta(hours=2))
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        worker(port).tick(later - DAY)
+    assert "Mon, Mar 9, 1:00 PM" in kept.messages[-1].get_body(("plain",)).get_content()
+
+
+def test_an_hour_without_a_mail_server_loses_nothing(course):
+    port = free_port()
+    assert worker(port).tick(NOW) == {"later": 1}
+    with mail_server() as (kept, port):
+        assert worker(port).tick(NOW) == {}
+        assert worker(port).tick(NOW + timedelta(seconds=37)) == {"accepted": 1}
+    assert len(kept.messages) == 1
+    assert [attempt.outcome.value for attempt in mailroom.rows(Attempt)] == ["deferred", "accepted"]
+
+
+def test_silence_after_the_message_is_a_task_and_no_second_message(course):
+    with Misbehaving(dot="hang") as server:
+        assert worker(server.port, seconds=0.5).tick(NOW) == {"unknown": 1}
+    with mail_server() as (kept, port):
+        assert worker(port).tick(NOW + timedelta(minutes=10)) == {}
+    assert kept.messages == []
+    assert [task.kind for task in mailroom.rows(Task)] == ["uncertain"]
+
+
+def test_no_transaction_is_open_while_it_is_sent(course):
+    """A server that takes its time must not hold the database."""
+    with Misbehaving(dot="hang") as server:
+        sender = worker(server.port, seconds=1.0)
+        send = sender.channel.send
+
+        def sending(message):
+            with db.transaction() as session:  # would be refused inside another
+                session.execute(mailroom.select(1))
+            return send(message)
+
+        sender.channel.send = sending
+        assert sender.tick(NOW) == {"unknown": 1}
+
+
+def test_one_broken_record_does_not_keep_others_from_theirs(house):
+    for number in range(10):
+        mailroom.series(house, mailroom.patient(house, f"P{number}"), *STARTS)
+    with db.transaction() as session:
+        session.query(ContactPoint).filter_by(address="p7@example.org").one().address = "p7@exämple\r\nBcc: x@y.org"
+    with mail_server() as (kept, port):
+        assert worker(port).tick(NOW) == {"accepted": 9, "refuse": 1}
+    assert len(kept.messages) == 9
+    assert [task.kind for task in mailroom.rows(Task)] == ["undelivered"]
+
+
+def test_without_a_mail_server_what_is_too_late_becomes_a_task(course):
+    assert worker(None).tick(NOW) == {}
+    assert worker(None).tick(STARTS[0])["late"] == 3
+    assert len(mailroom.rows(Task)) == 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_each_sending_is_in_the_audit(course):
+    with mail_server() as (_, port):
+        worker(port).tick(NOW)
+    with db.read() as session:
+        actions = [entry.action for entry in session.query(AuditEntry) if entry.actor_name == "reminders"]
+    assert actions == ["send message"]
+
+
+def test_a_tick_says_that_the_worker_is_alive(course):
+    worker(None).tick(NOW)
+    with db.read() as session:
+        assert NOW <= session.get(WorkerHeartbeat, "test").beat_at < NOW + timedelta(minutes=1)
+
+
+def test_a_worker_that_is_to_stop_sends_no_more(course):
+    with mail_server() as (kept, port):
+        sender = worker(port)
+        sender.stopping.set()
+        assert sender.tick(NOW) == {"given_back": 1}
+    assert kept.messages == []
+    assert {row.status for row in mailroom.messages()} == {ReminderStatus.SCHEDULED}
+
+
+def test_with_sending_off_messages_are_kept_in_the_outbox(course):
+    clock.shift(NOW - clock.now())
+    try:
+        assert build(Config(secret_key="0123456789abcdefghijklmnopqrstuv", sending=False)).tick(NOW) == {"accepted": 1}
+    finally:
+        clock.shift(timedelta())
+    with db.read() as session:
+        [kept] = session.query(OutboxMessage).all()
+    assert (kept.recipient, kept.subject) == ("ada@example.org", "Your appointments")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_visit_recorded_late_is_asked_about_when_it_is_recorded(house, course):
+    """The room was closed without a discharge; the nurse makes up for it at noon the next day."""
+    noon = STARTS[0] + DAY + timedelta(hours=3)
+    with db.transaction() as session:
+        session.query(Visit).filter_by(ordinal=1).one().status = VisitStatus.RECOVERING
+    with mail_server() as (kept, port):
+        for hour in range(24):
+            now = STARTS[0] + timedelta(hours=hour + 6)
+            if now == noon:
+                mailroom.change_visit(house, course, 1, now=now, status=VisitStatus.DISCHARGED)
+            worker(port).tick(now)
+    assert [m["Subject"] for m in kept.messages if m["Subject"] == "How are you today?"] == ["How are you today?"]
+    [row] = [row for row in mailroom.messages() if row.purpose == Purpose.NEXT_DAY and row.status == "accepted"]
+    assert row.changed_at >= noon
