@@ -31,8 +31,9 @@ vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
 
 dev: .venv/.dev  ## the virtual environment with everything a developer needs
 
-docs: .venv/.runtime  ## write docs/configuration.md anew
+docs: .venv/.runtime  ## write the pages in docs/ that are made from the code
 	$(BIN)/python -m tracker.config > docs/configuration.md
+	$(BIN)/python -m tracker.rules.document > docs/clinical-rules.md
 
 locks: .venv/.dev  ## write requirements/*.txt anew from pyproject.toml
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
