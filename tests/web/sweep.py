@@ -25,14 +25,14 @@ from tracker.app import create_app
 from tracker.config import Config
 from tracker.models import Base, UserAccount
 from tracker.rules.permissions import Actor
-from tracker.services import accounts
+from tracker.services import accounts, links, portal
+from tracker.web.access import portal_cookie
 
 # A refused request may leave its entry, count its guess and use its session; nothing else.
 UNWATCHED = {"audit_entry", "audit_head", "login_session", "portal_session", "guess_count", "alembic_version"}
 
-# What stands for a part of an address that is no id, and what names nothing in its place.
+# What stands for a part of an address that is no id.
 PARTS = {"filename": "app.css", "day": "2026-03-02"}
-NOTHING = "no-such-thing"
 
 _numbers = itertools.count()
 
@@ -64,6 +64,24 @@ class Stage:
         if actor:
             client.set_cookie("tracker", self._token(actor))
         return client
+
+    def guest(self) -> FlaskClient:
+        """Open a browser that came by the patient's link of the own clinic."""
+        client = self.browser(None)
+        link = self.world.chosen[self.world.own.clinic.id]["link_id"]
+        with self.app.test_request_context(), db.transaction() as session:
+            token = links.make_token(KEY.encode(), link, 1)
+            _link, secret = portal.enter(session, KEY.encode(), token, now=clock.now())
+            client.set_cookie(portal_cookie()[0], secret, path=f"/my/{link}/")
+        return client
+
+    def part(self, name: str, clinic_id: UUID | None) -> str:
+        """Return what stands in an address for a part that is no id."""
+        if clinic_id is None:
+            return "no-such-thing"
+        if name == "token":
+            return links.make_token(KEY.encode(), self.world.chosen[clinic_id]["link_id"], 1)
+        return PARTS[name]
 
     def _token(self, actor: Actor) -> str:
         if actor.user_id not in self.tokens:
@@ -148,26 +166,43 @@ def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
             yield method, rule
 
 
-def addresses(app: Flask, rule: Rule, clinic_id: UUID | None) -> list[str]:
-    """Return the rule's addresses for every row of a clinic that it can name; for no clinic, one that names nothing."""
+def addresses(stage: Stage, rule: Rule, clinic_id: UUID | None) -> list[str]:
+    """Return the rule's addresses for every row of a clinic that it can name, the chosen one first; for no clinic, one
+    that names nothing."""
     ids = [name for name in rule.arguments if name.endswith("_id")]
-    parts = {name: PARTS[name] if clinic_id else NOTHING for name in rule.arguments if name not in ids}
-    filled = [dict.fromkeys(ids, UUID(int=7))] if clinic_id is None else _rows(ids, clinic_id)
-    with app.test_request_context():
+    parts = {name: stage.part(name, clinic_id) for name in rule.arguments if name not in ids}
+    filled = [dict.fromkeys(ids, UUID(int=7))]
+    if clinic_id:
+        chosen = stage.world.chosen[clinic_id]
+        filled = sorted(
+            _rows(ids, clinic_id), key=lambda row: sum(chosen.get(name, row[name]) != row[name] for name in row)
+        )
+    with stage.app.test_request_context():
         return [str(rule.build({**parts, **ids_of_one}, append_unknown=False)[1]) for ids_of_one in filled]
 
 
 def _rows(names: list[str], clinic_id: UUID) -> list[dict[str, UUID]]:
-    """Return ids that belong together: the row that has most of them by its own columns gives them."""
+    """Return ids that belong together: the innermost row has the others' ids, or something in common with them."""
     if not names:
         return [{}]
     tables = {name: _table(name) for name in names}
     inner = max(names, key=lambda name: sum(other in tables[name].c for other in names))
-    columns = [tables[inner].c[name if name != inner else _key(tables[inner])].label(name) for name in names]
-    mine = tables[inner].c.clinic_id == clinic_id
+    table = source = tables[inner]
+    columns = [table.c[_key(table)].label(inner)]
+    for name in names:
+        if name in table.c and name != inner:
+            columns.append(table.c[name])
+        elif name != inner:
+            shared = next(
+                one
+                for one in ("visit_id", "course_id", "patient_id")
+                if {one} <= {*table.c.keys()} & {*tables[name].c.keys()}
+            )
+            source = source.join(tables[name], table.c[shared] == tables[name].c[shared])
+            columns.append(tables[name].c[_key(tables[name])].label(name))
     with db.read() as session:
-        rows = session.execute(select(*columns).where(mine).order_by(*columns)).mappings().all()
-    return [dict(row) for row in rows]
+        rows = session.execute(select(*columns).select_from(source).where(table.c.clinic_id == clinic_id)).mappings()
+        return sorted(map(dict, rows), key=lambda row: [str(row[name]) for name in names])
 
 
 def _table(name: str):

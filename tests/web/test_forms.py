@@ -48,9 +48,13 @@ def test_a_doubled_field_is_refused_even_when_both_are_right():
 
 def test_a_field_that_nobody_asked_for_is_refused():
     assert set(parse(Ask, MultiDict([("name", "Ada"), ("role", "admin")])).errors) == {"role"}
-    assert (
-        parse(Ask, MultiDict([("name", "Ada"), ("request_key", "00000000-0000-0000-0000-00000000000a")])).errors == {}
-    )
+
+
+def test_the_forms_own_number_is_no_field_but_must_be_one():
+    key = ("request_key", "00000000-0000-0000-0000-00000000000a")
+    assert parse(Ask, MultiDict([("name", "Ada"), key])).errors == {}
+    assert set(parse(Ask, MultiDict([("name", "Ada"), ("request_key", "7")])).errors) == {""}
+    assert set(parse(Ask, MultiDict([("name", "Ada"), key, key])).errors) == {""}
 
 
 def test_a_refusal_stands_beside_its_field():

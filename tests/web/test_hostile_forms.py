@@ -11,6 +11,7 @@ __all__ = ["stage"]
 
 COMING = {"/patients"}  # pages that are linked before they are there
 FLOOR = 60  # cases; raise it as forms come
+GUEST = "guest"
 ROLES = ("physician", "coordinator", "nurse", "admin", "auditor")
 
 TEXTS = {"text", "search", "textarea", "password", "email", "tel"}
@@ -58,7 +59,7 @@ class Sweep:
     def run(self) -> "Sweep":
         for actor, form in self._found().values():
             self.forms += 1
-            client = self.stage.browser(actor)
+            client = self._browser(actor)
             before = digest()
             for field in form.fields.values():
                 self.fields += 1
@@ -73,11 +74,11 @@ class Sweep:
         app, found = self.stage.app, {}
         adapter = app.url_map.bind("127.0.0.1")
         own = self.stage.world.own
-        for actor in [getattr(own, role, None) or self.stage.world.auditor for role in ROLES] + [None]:
-            client = self.stage.browser(actor)
+        for actor in [getattr(own, role, None) or self.stage.world.auditor for role in ROLES] + [None, GUEST]:
+            client = self._browser(actor)
             for method, rule in routes(app):
                 if method == "GET" and rule.endpoint != "static":
-                    for address in addresses(app, rule, own.clinic.id):
+                    for address in addresses(self.stage, rule, own.clinic.id):
                         for form in forms(address, client.get(address).text):
                             path = form.action.partition("?")[0]
                             try:
@@ -88,6 +89,9 @@ class Sweep:
                                 continue
                             found.setdefault((target, form.method, tuple(sorted(form.fields))), (actor, form))
         return found
+
+    def _browser(self, actor):
+        return self.stage.guest() if actor == GUEST else self.stage.browser(actor)
 
     def _send(self, client, actor, form: PageForm, field: Field, name: str, typed):
         self.cases += 1
@@ -106,7 +110,7 @@ class Sweep:
             self.faults += [f"{said}: {fault}" for fault in faults(answer, form, field, typed)]
         if form.method == "post" and answer.status_code < 400:
             self.stage.reset()
-            client = self.stage.browser(actor)
+            client = self._browser(actor)
         return client
 
 

@@ -6,6 +6,7 @@ it is right, copy it over.
 
 import re
 from pathlib import Path
+from uuid import UUID
 
 from tests.web.sweep import Stage, addresses, digest, routes, stage
 from tracker.rules.permissions import Permission, allows
@@ -13,7 +14,7 @@ from tracker.rules.permissions import Permission, allows
 TABLE = Path(__file__).with_name("routes.txt")
 FOUND = Path("build/routes.txt")
 FLOOR = 40  # answers; raise it as routes come
-WHO = ("anonymous", "coordinator", "nurse", "physician", "admin", "auditor", "disabled", "elsewhere")
+WHO = ("anonymous", "coordinator", "nurse", "physician", "admin", "auditor", "disabled", "elsewhere", "guest")
 TURNED_AWAY = {401, 403}
 
 __all__ = ["stage"]
@@ -44,6 +45,7 @@ class Sweep:
             "auditor": stage.world.auditor,
             "disabled": stage.world.disabled,
             "elsewhere": stage.world.other.physician,
+            "guest": None,
         }
         self.lines = []
 
@@ -56,21 +58,25 @@ class Sweep:
         return self
 
     def _cell(self, method, rule, who) -> str:
-        """Return the answers for one's own, another clinic's and a missing row: `200/404/404`."""
+        """Return the answers for one's own, (a patient only: somebody else's,) another clinic's and a missing row."""
         world = self.stage.world
-        answers = [self._ask(method, rule, who, world.own.clinic.id)]
-        if any(name.endswith("_id") for name in rule.arguments):
-            answers += [self._ask(method, rule, who, world.other.clinic.id), self._ask(method, rule, who, None)]
-            (theirs, their_text), (nothing, no_text) = answers[1:]
-            if who != "elsewhere" and (theirs, their_text) != (nothing, no_text):
-                self.faults.append(f"{who} can tell another clinic's from nothing: {method} {rule.rule}")
+        own, other, nothing = (
+            addresses(self.stage, rule, clinic)[0] for clinic in (world.own.clinic.id, world.other.clinic.id, None)
+        )
+        asked = [own]
+        if who == "guest" and rule.arguments > {"link_id"}:
+            mine = str(world.chosen[world.own.clinic.id]["visit_id"])
+            others = (world.not_mine, world.chosen[world.other.clinic.id]["visit_id"], UUID(int=7))
+            asked += [own.replace(mine, str(visit)) for visit in others]
         elif rule.arguments:
-            answers.append(self._ask(method, rule, who, None))
+            asked += [other, nothing] if any(name.endswith("_id") for name in rule.arguments) else [nothing]
+        answers = [self._ask(method, rule, who, address) for address in asked]
+        if len(asked) > 2 and who != "elsewhere" and len(set(answers[1:])) > 1:
+            self.faults.append(f"{who} can tell another's from nothing: {method} {rule.rule}")
         return "/".join(str(status) for status, _text in answers)
 
-    def _ask(self, method, rule, who, clinic_id) -> tuple[int, str]:
-        address = addresses(self.stage.app, rule, clinic_id)[0]
-        client = self.stage.browser(self.actors[who])
+    def _ask(self, method, rule, who, address) -> tuple[int, str]:
+        client = self.stage.guest() if who == "guest" else self.stage.browser(self.actors[who])
         answer = client.open(address, method=method)
         self.asked += 1
         changed = digest() != self.before
@@ -84,7 +90,9 @@ class Sweep:
         actor = self.actors[who]
         may = allows(actor.role if actor and who != "disabled" else None, asked)
         away = answer.status_code in TURNED_AWAY or (answer.location or "").startswith("/sign-in?")
-        if asked is not Permission.PATIENT_LINK and may == away:
+        if asked is Permission.PATIENT_LINK:
+            may, away = may or who == "guest", answer.status_code == 404 and who != "guest"
+        if may == away:
             self.faults.append(f"not what {asked} says: {said}")
         if answer.status_code >= 500:
             self.faults.append(f"fell over: {said}")

@@ -64,8 +64,10 @@ class World:
         self.auditor, self.disabled = (self._account(name, role) for name, role in _MORE_ACCOUNTS)
         with db.transaction() as session:
             session.get_one(UserAccount, self.disabled.user_id).disabled_at = NOW
-        for house in (self.own, self.other):
-            _fill(house)
+        # By clinic and part of an address: the row a sweep asks for; where none is named, any of the clinic's will do.
+        self.chosen = {house.clinic.id: _fill(house) for house in (self.own, self.other)}
+        # Somebody else's visit in the same clinic, for a patient to try.
+        self.not_mine = self.chosen[self.own.clinic.id].pop("not_mine")
 
     def _account(self, name: str, role: Role) -> Actor:
         with db.transaction() as session:
@@ -75,7 +77,7 @@ class World:
 _MORE_ACCOUNTS = (("A. Udit", Role.AUDITOR), ("D. Gone", Role.PHYSICIAN))
 
 
-def _fill(house: House) -> None:
+def _fill(house: House) -> dict[str, UUID]:
     patient = make_patient(house.clinic.id, "Ada Lovelace")
     with db.transaction() as session:
         _people(session, house, patient)
@@ -85,12 +87,14 @@ def _fill(house: House) -> None:
             for ordinal, (day, status) in enumerate(STATES, start=1)
         ]
         _bedside(session, house, course, visits)
-        _followup(session, house, patient, course, visits)
+        link = _followup(session, house, patient, course, visits)
+    chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link}
     for number, status in enumerate(MORE_TODAY):
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
         with db.transaction() as session:
             another = _course(session, house, someone)
-            _visit(session, house, someone, another, 1, NOW + timedelta(minutes=number), status)
+            chosen["not_mine"] = _visit(session, house, someone, another, 1, NOW + timedelta(minutes=number), status)
+    return chosen
 
 
 def _put(session, row: Base) -> UUID:
@@ -155,7 +159,7 @@ def _bedside(session, house: House, course: UUID, visits: list[UUID]) -> None:
     _put(session, Addendum(clinic_id=clinic, note_id=note, body="Left side.", signed_at=NOW, signed_by=physician))
 
 
-def _followup(session, house: House, patient: UUID, course: UUID, visits: list[UUID]) -> None:
+def _followup(session, house: House, patient: UUID, course: UUID, visits: list[UUID]) -> UUID:
     ids = {"clinic_id": house.clinic.id, "patient_id": patient, "course_id": course}
     key = f"check_in:{visits[0]}"
     due = {"opens_at": NOW - timedelta(days=1), "due_at": NOW, "created_at": NOW}
@@ -169,4 +173,4 @@ def _followup(session, house: House, patient: UUID, course: UUID, visits: list[U
     mail = {"recipient": "ada@example.org", "subject": "Your visit", "body": "See you."}
     _put(session, OutboxMessage(clinic_id=house.clinic.id, sent_at=NOW, **mail))
     expires = {"created_at": NOW, "expires_at": NOW + timedelta(days=40)}
-    _put(session, PatientLink(**ids, purpose=LinkPurpose.COURSE, **expires))
+    return _put(session, PatientLink(**ids, purpose=LinkPurpose.COURSE, **expires))

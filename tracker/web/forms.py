@@ -99,7 +99,7 @@ def parse(command: type[C], source: MultiDict[str, str], **context: Any) -> Form
     many = {name for name, field in command.model_fields.items() if _is_many(field.annotation)}
     typed = {name: source.getlist(name) for name in source if name != KEY}
     form: Form[C] = Form({name: texts if name in many else texts[0] for name, texts in typed.items()})
-    form.key = _key(source.get(KEY, ""))
+    keys = source.getlist(KEY)
     filled = {name: [text for text in texts if text.strip()] for name, texts in typed.items()}
     asked = {name: texts if name in many else texts[0] for name, texts in filled.items() if texts}
     doubled = {name for name, texts in typed.items() if name not in many and len(texts) > 1}
@@ -108,6 +108,10 @@ def parse(command: type[C], source: MultiDict[str, str], **context: Any) -> Form
     except ValidationError as faults:
         form.errors = {str(fault["loc"][0]) if fault["loc"] else "": explain(fault) for fault in faults.errors()}
     form.errors |= dict.fromkeys(doubled, _("This came twice. Send the form again."))
+    if keys:
+        form.key = _key(keys[0])
+        if form.key is None or len(keys) > 1:
+            form.errors[""] = _("This form was damaged on the way. Open the page again.")
     return form
 
 
@@ -122,9 +126,10 @@ def _is_many(annotation: Any) -> bool:
 
 def _key(text: str) -> UUID | None:
     try:
-        return UUID(text)
+        key = UUID(text)
     except ValueError:
         return None
+    return key if str(key) == text else None
 
 
 def once(session: Session, form: Form[Any], do: Callable[[], str]) -> str:
