@@ -55,7 +55,7 @@ class PlanRequest:
     """
 
     protocol: Protocol
-    free: FreeTime
+    free: FreeTime = field(repr=False)
     patient_id: UUID
     wishes: Wishes
     not_before: datetime
