@@ -36,7 +36,7 @@ def _protocols() -> Iterator[str]:
     for one in SHIPPED:
         yield _protocol(one)
     yield "\nSources: Singh 2016 and Phillips 2019 (two or three a week are equal, median three infusions to response);"
-    yield "Feder 2021 (PTSD); Rodriguez 2013 (OCD, single). Gaps, the block and its phases are inferences from published"
+    yield "Feder 2021 (PTSD); Rodriguez 2013 (OCD, single). Gaps, block and phases are inferences from published"
     yield "schedules and clinics' own pages."
 
 
