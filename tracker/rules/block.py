@@ -49,7 +49,7 @@ def fitting(bits: int, span: Span) -> int:
 
 
 class Block:
-    """A protocol's block over a clinic's free time; the days' bitmaps are worked out once, when first asked for.
+    """A protocol's block over a clinic's free time; a day's bitmap is worked out once, when first asked for.
 
     Every bitmap that this returns has a bit set where the block may *start*.
     """
@@ -60,7 +60,7 @@ class Block:
         self.spans = held_spans(protocol)
         self.kinds = [kind for kind in self.spans if kind != PATIENT]
         self.length = -(-int(protocol.block.total_seconds()) // (SLOT * 60))  # slots
-        self._starts: dict[UUID, list[int]] = {}
+        self._starts: dict[tuple[UUID, int], int] = {}
         self._holes: dict[tuple[UUID, int], tuple[int, int]] = {}
 
     def apart(self) -> Span:
@@ -68,12 +68,11 @@ class Block:
         start = int(self.protocol.offset("infusion").total_seconds()) // 60
         return start, start + self.protocol.starts_apart
 
-    def starts(self, resource: Resource) -> list[int]:
-        """Return, day by day, where the block can start as far as this resource is concerned."""
-        if resource.id not in self._starts:
-            spans = self.spans.get(resource.kind, [])
-            self._starts[resource.id] = [self._starts_on(resource, spans, day) for day in range(self.free.days.count)]
-        return self._starts[resource.id]
+    def starts(self, resource: Resource, day: int) -> int:
+        """Return where the block can start on a day as far as this resource is concerned."""
+        if (resource.id, day) not in self._starts:
+            self._starts[resource.id, day] = self._starts_on(resource, self.spans.get(resource.kind, []), day)
+        return self._starts[resource.id, day]
 
     def _starts_on(self, resource: Resource, spans: Sequence[Span], day: int) -> int:
         if not spans:
@@ -94,7 +93,7 @@ class Block:
 
     def any_of(self, kind: str, day: int) -> int:
         """Return where the block can start on a day as far as all resources of a kind are concerned."""
-        return reduce(or_, (self.starts(resource)[day] for resource in self.free.of_kind(kind)), 0)
+        return reduce(or_, (self.starts(resource, day) for resource in self.free.of_kind(kind)), 0)
 
     def feasible(self, day: int) -> int:
         """Return where the block can start on a day, for a patient who is free all day."""
@@ -142,7 +141,7 @@ class Block:
 
     def free_at(self, kind: str, day: int, slot: int) -> list[Resource]:
         """List the resources of a kind that are free for a block that starts there."""
-        return [resource for resource in self.free.of_kind(kind) if self.starts(resource)[day] >> slot & 1]
+        return [resource for resource in self.free.of_kind(kind) if self.starts(resource, day) >> slot & 1]
 
     def pick_lane(self, resource: Resource, span: Span, day: int, slot: int) -> int:
         """Return the lane to take: the one whose free time before the span is shortest: long ones stay whole."""

@@ -118,8 +118,8 @@ class Candidates:
         """Return the starts of a day that break no hard rule."""
         if day < self.days.index(self.wishes.earliest) or any(self.hard(wish) for wish in self._broken_on(day)):
             return 0
-        bits = self.block.feasible(day) & self.block.starts(self.patient)[day] & self.grid(day) & self.from_now(day)
-        bits &= reduce(or_, (self.block.starts(room)[day] for room in self.rooms), 0)
+        bits = self.block.feasible(day) & self.block.starts(self.patient, day) & self.grid(day) & self.from_now(day)
+        bits &= reduce(or_, (self.block.starts(room, day) for room in self.rooms), 0)
         for wish, kept in self._kept(day).items():
             if self.hard(wish):
                 bits &= kept
@@ -141,7 +141,7 @@ class Candidates:
         wished = self.free.by_id.get(wishes.clinician_id) if wishes.clinician_id else None
         # A physician wished for is the series' home, unless she must be had.
         if wished and (wished.kind == NURSE or self.hard(Wish.CLINICIAN)):
-            kept[Wish.CLINICIAN] = self.block.starts(wished)[day]
+            kept[Wish.CLINICIAN] = self.block.starts(wished, day)
         return kept
 
     def _within(self, day: int) -> int:
@@ -170,7 +170,7 @@ class Candidates:
         """List the rooms that are free for a start, each with the cost of the holes it would leave."""
         found = []
         for room in self.rooms:
-            if self.block.starts(room)[start.day] >> start.slot & 1:
+            if self.block.starts(room, start.day) >> start.slot & 1:
                 before, after = self.block.holes(room, start.day)
                 found.append((HOLE * ((before >> start.slot & 1) + (after >> start.slot & 1)), room))
         return found
@@ -184,12 +184,12 @@ class Candidates:
 
     def physician_at(self, start: Candidate, home: Home) -> tuple[int, Resource]:
         """Return the physician for a start, with the cost of not being the series' own."""
-        free = [one for one in self.physicians if self.block.starts(one)[start.day] >> start.slot & 1]
+        free = [one for one in self.physicians if self.block.starts(one, start.day) >> start.slot & 1]
         return (0, home.physician) if home.physician in free else (home.no_physician, free[0])
 
     def free_nurses(self, start: Candidate) -> list[Resource]:
         """List the nurses who are free for a start."""
-        return [nurse for nurse in self.nurses if self.block.starts(nurse)[start.day] >> start.slot & 1]
+        return [nurse for nurse in self.nurses if self.block.starts(nurse, start.day) >> start.slot & 1]
 
     def price(self, start: Candidate, home: Home | None) -> int:
         """Return what a start costs by itself, but for its hour (no home: a lower bound)."""

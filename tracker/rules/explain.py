@@ -182,12 +182,12 @@ def gap_obstacle(protocol: Protocol, before: datetime | None, start: datetime, a
 def obstacle(candidates: Candidates, day: int, slot: int, room: Resource | None = None) -> str:
     """Say what keeps a block from starting there (in this room, if one is named); empty: nothing does."""
     block = candidates.block
-    if not block.starts(candidates.patient)[day] >> slot & 1:
+    if not block.starts(candidates.patient, day) >> slot & 1:
         return _("the patient has another visit")
     rooms = [room] if room else candidates.rooms
     if not any(block.there(one, day, slot) for one in rooms):
         return _("%(room)s is closed", room=room.name) if room else _("the clinic is closed")
-    if not any(block.starts(one)[day] >> slot & 1 for one in rooms):
+    if not any(block.starts(one, day) >> slot & 1 for one in rooms):
         return _taken(rooms)
     for kind in block.kinds:
         if kind != ROOM and not block.any_of(kind, day) >> slot & 1:

@@ -186,7 +186,7 @@ def free_places(protocol: Protocol, free: FreeTime, day: date, *, not_before: da
     return [
         FreePlace(room.id, free.days.instant(number, first), free.days.instant(number, last), protocol.block)
         for room in free.of_kind(ROOM)
-        for first, last in _on_grid(bits & candidates.block.starts(room)[number], candidates.grid(number))
+        for first, last in _on_grid(bits & candidates.block.starts(room, number), candidates.grid(number))
     ]
 
 
