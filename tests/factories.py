@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tests.conftest import NOW
 from tracker import db
 from tracker.models import Clinic, Patient, Resource, UserAccount
+from tracker.rules import lookup
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind
 from tracker.services.setup import NewClinic, NewRoom, NewStaff, found
@@ -82,18 +83,20 @@ def make_patient(
 ) -> UUID:
     """Add a patient called `name` ("Ada" or "Ada Lovelace"); return the id."""
     given, _, family = name.partition(" ")
+    family = family or "Test"
     with db.transaction() as session:
         resource = Resource(clinic_id=clinic_id, kind=ResourceKind.PATIENT, name=name)
         session.add(resource)
         session.flush()
+        number = str(resource.id)[:8] + str(resource.id)[-6:]
         session.add(
             Patient(
                 id=resource.id,
                 clinic_id=clinic_id,
-                chart_number=str(resource.id)[:8] + str(resource.id)[-6:],
+                chart_number=number,
                 given_name=given,
-                family_name=family or "Test",
-                search_text=name.lower(),
+                family_name=family,
+                search_text=lookup.search_text([family, given], number, birth_date, []),
                 birth_date=birth_date,
                 intake_status=status,
                 created_at=now,

@@ -80,7 +80,7 @@ def _prepare_templates(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
     env.install_gettext_callables(text.gettext, text.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    env.filters.update(day=_day, clock=_clock, instant=_instant, amount=plain)
+    env.filters.update(day=_day, clock=_clock, instant=_instant, phone=_phone, amount=plain)
     env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
 
 
@@ -94,6 +94,10 @@ def _clock(value: datetime) -> str:
 
 def _instant(value: datetime) -> str:
     return text.say_instant(value, g.clinic.zone, g.clinic.country)
+
+
+def _phone(number: str) -> str:
+    return text.say_phone(number, g.clinic.country)
 
 
 def _icon(name: str, label: str = "") -> Markup:

@@ -80,3 +80,16 @@ def say_day(
 def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     """Say day and time: "Tue, Nov 24, 1:30 PM"."""
     return f"{say_day(instant, zone, country)}, {say_time(instant, zone, country)}"
+
+
+def say_phone(number: str, country: str = "US") -> str:
+    """Say a telephone number as people in `country` do: "(505) 555-0182"; one from abroad with its country."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return number
+    here = phonenumbers.country_code_for_region(country) == parsed.country_code
+    form = phonenumbers.PhoneNumberFormat.NATIONAL if here else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(parsed, form)

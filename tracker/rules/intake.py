@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import date
 from functools import cache
 from typing import Annotated
 
@@ -118,3 +119,8 @@ class Person(Command):
 def says_none(listed: str) -> bool:
     """Return whether a cell of allergies says that there are none: "NKDA", "none known"."""
     return listed.strip(" .").casefold() in _NO_ALLERGIES
+
+
+def age(born: date, today: date) -> int:
+    """Return whole years; who was born on February 29 is older on March 1."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

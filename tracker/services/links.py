@@ -10,12 +10,14 @@ import hmac
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Course, PatientLink
+from tracker.models import Course, PatientLink, Visit
+from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import LinkPurpose
+from tracker.services import audit, clinic
 
 LIFETIME = timedelta(days=30)  # after the last visit of the course
 PATH = "/v/"
@@ -103,3 +105,33 @@ def find_course_link(session: Session, course_id: UUID) -> PatientLink | None:
         .order_by(PatientLink.created_at, PatientLink.id)
         .limit(1)
     ).first()
+
+
+def give(session: Session, actor: Actor, patient_id: UUID, course_id: UUID, *, now: datetime) -> PatientLink:
+    """Make the link to a patient's series, or return the one that is there.
+
+    Raises:
+        NotFound: There is no such series of this patient in this clinic.
+    """
+    course = clinic.get(session, actor, Course, course_id)
+    if course.patient_id != patient_id:
+        raise NotFound(_SAYS)
+    last = session.scalar(select(func.max(Visit.starts_at)).where(Visit.course_id == course_id)) or now
+    link = course_link(session, course, last_visit=last, now=now)
+    session.flush()
+    audit.record(session, actor, "make link", patient_id=patient_id, subject=f"link {link.id}", now=now)
+    return link
+
+
+def revoke(session: Session, actor: Actor, patient_id: UUID, link_id: UUID, *, now: datetime) -> None:
+    """Take a link back: it, and every page opened by it, stops working at once.
+
+    Raises:
+        NotFound: There is no such link of this patient in this clinic.
+    """
+    link = clinic.get(session, actor, PatientLink, link_id)
+    if link.patient_id != patient_id:
+        raise NotFound(_SAYS)
+    if link.revoked_at is None:
+        link.revoked_at = now
+    audit.record(session, actor, "revoke link", patient_id=patient_id, subject=f"link {link.id}", now=now)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,12 +12,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from tracker.errors import Refused, Stale
-from tracker.models import Clinic, ContactPoint, Patient, Resource
+from tracker.models import Clinic, ContactPoint, Patient, Resource, Visit
 from tracker.rules import lookup
 from tracker.rules.fields import Number, Tick
 from tracker.rules.intake import Person
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ContactChannel, IntakeStatus, ResourceKind
+from tracker.rules.vocabulary import ContactChannel, IntakeStatus, ResourceKind, VisitStatus
 from tracker.services import audit, clinic
 from tracker.services.patient_details import PatientDetails, Record, check, details_of, fill, follow, record_of
 from tracker.text import gettext as _
@@ -54,6 +55,27 @@ def find(
     query = query.order_by(Patient.search_text, Patient.id).offset((page - 1) * PAGE).limit(PAGE + 1)
     found = list(session.scalars(query))
     return found[:PAGE], len(found) > PAGE
+
+
+@dataclass(frozen=True)
+class ListLine:
+    """A patient on the list, with how to reach them and when they come next."""
+
+    patient: Patient
+    phone: str
+    next_visit: Visit | None
+
+
+def lines_of(session: Session, found: Sequence[Patient], *, now: datetime) -> list[ListLine]:
+    """Return the list's lines for these patients, in their order."""
+    ids = [patient.id for patient in found]
+    phones = select(ContactPoint.patient_id, ContactPoint.address).where(
+        ContactPoint.patient_id.in_(ids), ContactPoint.channel == ContactChannel.PHONE, ContactPoint.ended_at.is_(None)
+    )
+    phone_of = dict(session.execute(phones.order_by(ContactPoint.position.desc())).all())
+    coming = select(Visit).where(Visit.patient_id.in_(ids), Visit.starts_at >= now, Visit.status == VisitStatus.BOOKED)
+    next_of = {visit.patient_id: visit for visit in session.scalars(coming.order_by(Visit.starts_at.desc()))}
+    return [ListLine(patient, phone_of.get(patient.id, ""), next_of.get(patient.id)) for patient in found]
 
 
 def alike(session: Session, actor: Actor, person: Person) -> list[Patient]:

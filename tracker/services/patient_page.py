@@ -1,0 +1,165 @@
+"""Everything the patient's page shows, loaded in a handful of queries whatever the history."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, contains_eager
+
+from tracker.models import (
+    Course,
+    Dose,
+    Note,
+    PatientLink,
+    ProtocolVersion,
+    Reminder,
+    Resource,
+    ScaleResponse,
+    Task,
+    UserAccount,
+    Visit,
+    VitalReading,
+)
+from tracker.rules.permissions import Actor
+from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
+from tracker.services import outcomes
+from tracker.services.patient_details import Record, record_of
+
+# What is shown at once; the lists have their own pages for the rest.
+MESSAGES, CLOSED_TASKS = 12, 5
+GONE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
+
+
+@dataclass(frozen=True)
+class VisitLine:
+    """One visit as a line of its series; numbers only where they were taken."""
+
+    visit: Visit
+    room: str
+    given_mg: Decimal | None
+    peak_systolic: int | None
+    score: int | None  # PHQ-9 taken for it
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One course with its visits in order of time, what its scores come to, and the patient's link to it."""
+
+    course: Course
+    lines: list[VisitLine]
+    curve: outcomes.Curve
+    link: PatientLink | None
+
+    @property
+    def planned(self) -> int:
+        """How many visits the series has, missed ones not counted."""
+        return sum(line.visit.status not in GONE for line in self.lines)
+
+    @property
+    def done(self) -> int:
+        """How many were given."""
+        return sum(line.visit.status is VisitStatus.DISCHARGED for line in self.lines)
+
+
+@dataclass(frozen=True)
+class PatientPage:
+    """A patient, every series (the running one first), and what is going on around them."""
+
+    record: Record
+    series: list[Series]
+    open_tasks: list[Task]
+    closed_tasks: list[Task]
+    messages: list[Reminder]
+    names: dict[UUID, str] = field(default_factory=dict)  # of accounts
+
+    @property
+    def running(self) -> Series | None:
+        """The series that is under way."""
+        return next((one for one in self.series if one.course.status is CourseStatus.ACTIVE), None)
+
+
+def load(session: Session, actor: Actor, patient_id: UUID) -> PatientPage:
+    """Return the page of a patient. NotFound: there is no such patient in this clinic."""
+    record = record_of(session, actor, patient_id)
+    tasks = select(Task).where(Task.patient_id == patient_id)
+    still_open = tasks.where(Task.status == TaskStatus.OPEN).order_by(Task.urgent.desc(), Task.due_at)
+    closed = tasks.where(Task.status.in_((TaskStatus.DONE, TaskStatus.SKIPPED))).order_by(Task.closed_at.desc())
+    messages = select(Reminder).where(Reminder.patient_id == patient_id).order_by(Reminder.send_at.desc())
+    return PatientPage(
+        record,
+        _series(session, patient_id),
+        list(session.scalars(still_open)),
+        list(session.scalars(closed.limit(CLOSED_TASKS))),
+        list(session.scalars(messages.limit(MESSAGES))),
+        _names(session, actor),
+    )
+
+
+def _names(session: Session, actor: Actor) -> dict[UUID, str]:
+    query = select(UserAccount.id, UserAccount.name).where(UserAccount.clinic_id == actor.clinic_id)
+    return dict(session.execute(query).all())
+
+
+def _series(session: Session, patient_id: UUID) -> list[Series]:
+    query = select(Course).join(ProtocolVersion).where(Course.patient_id == patient_id)
+    query = query.options(contains_eager(Course.protocol)).order_by(Course.created_at.desc())
+    courses = list(session.scalars(query))
+    lines = _lines(session, patient_id)
+    links = _links(session, patient_id)
+    found = [
+        Series(course, lines[course.id], outcomes.curve(session, course), links.get(course.id)) for course in courses
+    ]
+    return sorted(found, key=lambda one: one.course.status is not CourseStatus.ACTIVE)
+
+
+def _lines(session: Session, patient_id: UUID) -> dict[UUID, list[VisitLine]]:
+    query = (
+        select(Visit, Resource.name, Dose.given_mg)
+        .join(Resource, Resource.id == Visit.room_id)
+        .outerjoin(Dose, Dose.visit_id == Visit.id)
+        .where(Visit.patient_id == patient_id)
+        .order_by(Visit.starts_at)
+    )
+    rows = session.execute(query).all()
+    ids = [visit.id for visit, _room, _mg in rows]
+    peaks, scores, notes = _peaks(session, ids), _scores(session, ids), _notes(session, ids)
+    lines = defaultdict(list)
+    for visit, room, given_mg in rows:
+        more = (peaks.get(visit.id), scores.get(visit.id), tuple(notes[visit.id]))
+        lines[visit.course_id].append(VisitLine(visit, room, given_mg, *more))
+    return lines
+
+
+def _peaks(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, int]:
+    corrected = select(VitalReading.corrects_id).where(
+        VitalReading.visit_id.in_(visit_ids), VitalReading.corrects_id.is_not(None)
+    )
+    query = select(VitalReading.visit_id, VitalReading.systolic).where(
+        VitalReading.visit_id.in_(visit_ids), VitalReading.id.not_in(corrected)
+    )
+    peaks: dict[UUID, int] = {}
+    for visit_id, systolic in session.execute(query):
+        peaks[visit_id] = max(peaks.get(visit_id, 0), systolic or 0)
+    return {visit_id: peak for visit_id, peak in peaks.items() if peak}
+
+
+def _scores(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID | None, int]:
+    query = select(ScaleResponse.visit_id, ScaleResponse.total)
+    query = query.where(ScaleResponse.visit_id.in_(visit_ids), ScaleResponse.scale == "phq9")
+    return dict(session.execute(query.order_by(ScaleResponse.answered_at)).all())
+
+
+def _notes(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, list[Note]]:
+    notes = defaultdict(list)
+    for note in session.scalars(select(Note).where(Note.visit_id.in_(visit_ids)).order_by(Note.created_at)):
+        notes[note.visit_id].append(note)
+    return notes
+
+
+def _links(session: Session, patient_id: UUID) -> dict[UUID | None, PatientLink]:
+    query = select(PatientLink).where(PatientLink.patient_id == patient_id, PatientLink.revoked_at.is_(None))
+    return {link.course_id: link for link in session.scalars(query.order_by(PatientLink.created_at.desc()))}
