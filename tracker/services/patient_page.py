@@ -25,7 +25,7 @@ from tracker.models import (
 )
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
-from tracker.services import outcomes
+from tracker.services import outcomes, settings
 from tracker.services.patient_details import Record, record_of
 
 # What is shown at once; the lists have their own pages for the rest.
@@ -74,12 +74,13 @@ class PatientPage:
     open_tasks: list[Task]
     closed_tasks: list[Task]
     messages: list[Reminder]
+    hold_systolic: int  # mmHg from which an infusion is held, for the chart
     names: dict[UUID, str] = field(default_factory=dict)  # of accounts
 
     @property
-    def running(self) -> Series | None:
-        """The series that is under way."""
-        return next((one for one in self.series if one.course.status is CourseStatus.ACTIVE), None)
+    def drawn(self) -> Series | None:
+        """The series worth a chart: the first with a score or a dose."""
+        return next((one for one in self.series if one.curve.scores or any(line.given_mg for line in one.lines)), None)
 
 
 def load(session: Session, actor: Actor, patient_id: UUID) -> PatientPage:
@@ -95,6 +96,7 @@ def load(session: Session, actor: Actor, patient_id: UUID) -> PatientPage:
         list(session.scalars(still_open)),
         list(session.scalars(closed.limit(CLOSED_TASKS))),
         list(session.scalars(messages.limit(MESSAGES))),
+        int(settings.of_clinic(session, actor.clinic_id)["vitals.before.systolic_red"]),
         _names(session, actor),
     )
 

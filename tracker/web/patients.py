@@ -15,11 +15,12 @@ from tracker.rules.followup import say as followup_words
 from tracker.rules.intake import age, languages
 from tracker.rules.permissions import Permission
 from tracker.rules.visit import say as visit_words
-from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus
+from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus, VisitStatus
 from tracker.services import audit, clinic, links, patient_page, patients
 from tracker.services.patient_details import Record, consent_wording, details_of, record_of
 from tracker.services.patients import AddPatient, EditPatient
 from tracker.text import gettext as _
+from tracker.web import charts
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other, spell
 
@@ -94,10 +95,32 @@ def show(patient_id: UUID) -> ResponseReturnValue:
         shown=shown,
         age=age(patient.birth_date, g.today),
         language=languages()[patient.language],
+        chart=_chart(shown),
         kind_words=followup_words,
         visit_words=visit_words,
         **_words(),
     )
+
+
+def _chart(shown: patient_page.PatientPage) -> charts.CourseChart | None:
+    one = shown.drawn
+    if one is None:
+        return None
+    visits = [
+        charts.VisitPoint(
+            line.visit.ordinal,
+            line.visit.starts_at.astimezone(g.clinic.zone).date(),
+            line.visit.status is VisitStatus.DISCHARGED,
+            mg=line.given_mg,
+            peak=line.peak_systolic,
+            score=line.score,
+        )
+        for line in one.lines
+        if line.visit.status not in patient_page.GONE
+    ]
+    if not visits:
+        return None
+    return charts.course_chart(one.curve.scale, one.curve.scores, visits, one.curve.baseline, shown.hold_systolic)
 
 
 @bp.post("/<uuid:patient_id>/courses/<uuid:course_id>/link")
