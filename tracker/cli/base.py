@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from tracker import clock
 from tracker.errors import Invalid, TrackerError
 from tracker.paths import newest_revision
 from tracker.supervisor import HOPELESS
@@ -82,7 +81,6 @@ def ready() -> "Config":
     except Invalid as error:
         raise Hopeless("\n".join(f"{name}: {said}" for name, said in error.fields.items())) from error
     use_database()
-    clock.shift(config.offset)
     return config
 
 
