@@ -13,12 +13,13 @@ run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
 test: .venv/.dev  ## the whole suite, with PostgreSQL and a browser where the machine has them
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: .venv/.dev  ## format, lint, types, floors, dependencies
+check: .venv/.dev  ## format, lint, types, floors, dependencies, templates, migrations
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry tracker
+	$(BIN)/python -m pytest -q tests/test_templates.py tests/test_migrations.py
 
 bench: .venv/.dev  ## how fast it is: a table, and build/bench.json (ONLY="help pages" for some)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
