@@ -19,6 +19,7 @@ from tracker.web import access, errors, incoming
 BLUEPRINTS = (
     "accounts",
     "today",
+    "moves",
     "patients",
     "courses",
     "bedside",
@@ -80,12 +81,16 @@ def _prepare_templates(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
     env.install_gettext_callables(text.gettext, text.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    env.filters.update(day=_day, clock=_clock, instant=_instant, phone=_phone, amount=plain)
+    env.filters.update(day=_day, clock=_clock, instant=_instant, local_day=_local_day, phone=_phone, amount=plain)
     env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
 
 
 def _day(value: date | datetime, form: str = "EEE, MMM d") -> str:
     return text.say_day(value, g.clinic.zone, g.clinic.country, form=form)
+
+
+def _local_day(value: datetime) -> date:
+    return value.astimezone(g.clinic.zone).date()
 
 
 def _clock(value: datetime) -> str:

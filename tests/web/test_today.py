@@ -20,11 +20,11 @@ def audited(action):
 
 
 def test_the_board_of_an_empty_clinic_says_what_to_do_first(house, browser):
-    """No visits: the rooms, and the way to book."""
+    """No visits: the rooms, what is free in them, and the way to book."""
     text = browser(house.coordinator).get("/").get_data(as_text=True)
 
     assert "Today, Mon, Mar 2" in text
-    assert "Nobody booked" in text
+    assert "free" in text
     assert "Book a series" in text
 
 
@@ -45,14 +45,15 @@ def test_a_visit_stands_on_the_board_with_one_chip(house, browser):
 def test_the_poll_gets_the_part_and_leaves_no_trace(house, browser):
     """The same block as on the page, and no entry in the audit for each look of a clock."""
     client = browser(house.coordinator)
-    a_visit(house, "Ada Byron", starts=60)
+    visit = a_visit(house, "Ada Byron", starts=60)
 
     whole = client.get("/").get_data(as_text=True)
     before = audited("read day")
     part = client.get("/board", headers=PARTIAL).get_data(as_text=True)
 
     assert "<html" not in part
-    assert part.strip() in whole
+    assert f'id="visit-{visit.id}"' in part
+    assert part.split(">")[0] in whole
     assert audited("read day") == before == 1
 
 

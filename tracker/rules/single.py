@@ -38,7 +38,9 @@ def place(
         Refused: Something is in the way; the message says what.
     """
     candidates = Candidates(request)
-    room = request.free.by_id[room_id] if room_id else None
+    room = request.free.by_id.get(room_id) if room_id else None
+    if room_id and (room is None or room.kind != ROOM):
+        raise Refused(_("This clinic has no such room. Choose another place."), field="room_id")
     day, slot = _find(candidates, starts_at)
     because = gap_obstacle(request.protocol, before, starts_at, after) or obstacle(candidates, day, slot, room)
     if because:

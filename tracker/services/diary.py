@@ -27,11 +27,12 @@ from tracker.models import (
     VisitEvent,
     VitalReading,
 )
-from tracker.rules import adverse_events, board, dosing, followup, vitals
+from tracker.rules import adverse_events, board, dosing, followup, planner, vitals
 from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
 from tracker.rules.permissions import Actor
+from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
-from tracker.services import clinic, settings
+from tracker.services import capacity, clinic, settings
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import SAFETY
 from tracker.text import gettext as _
@@ -58,8 +59,31 @@ def day_board(session: Session, actor: Actor, place: ClinicInfo, day: date, *, n
         rooms=[RoomFacts(id=room.id, name=room.name, detail=room.detail) for room in rooms],
         visits=visits,
         tasks=[_task(row) for row in tasks if _belongs(row, shown, now)],
+        free=_free(session, place, day, now),
         now=now,
     )
+
+
+def _free(session: Session, place: ClinicInfo, day: date, now: datetime) -> dict[UUID, list[tuple[datetime, datetime]]]:
+    """Return the blocks that could still be booked, room by room; for a day that is over none."""
+    if day < now.astimezone(place.zone).date():
+        return {}
+    query = select(ProtocolVersion.definition).where(
+        ProtocolVersion.clinic_id == place.id, ProtocolVersion.retired_at.is_(None)
+    )
+    first = session.scalars(query.order_by(ProtocolVersion.code).limit(1)).first()
+    if first is None:
+        return {}
+    free = capacity.load(session, place, day, day)
+    places = planner.free_places(Protocol.from_data(first), free, day, not_before=now)
+    found: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for one in places:
+        taken = found[one.room_id]
+        start = max(one.starts_at, taken[-1][1]) if taken else one.starts_at
+        while start <= one.latest_start:  # a long gap has room for more than one
+            taken.append((start, start + one.block))
+            start += one.block
+    return found
 
 
 def _bounds(place: ClinicInfo, day: date) -> tuple[datetime, datetime]:

@@ -1,0 +1,134 @@
+"""One visit moved by a form, with the claims that a booking made."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.conftest import NOW
+from tests.factories import make_clinic
+from tracker import db
+from tracker.models import Claim, ProtocolVersion, Visit
+from tracker.rules.vocabulary import Indication, VisitStatus
+from tracker.services import booking
+
+DENVER = ZoneInfo("America/Denver")
+TOMORROW = date(2026, 3, 3)
+
+
+def book(house, name, *, day=TOMORROW, at="09:00", room="Sage", code="S"):
+    """Book a single infusion for `name`; return the visit."""
+    patient = house.patient(name)
+    start = datetime.combine(day, time.fromisoformat(at), DENVER).astimezone(UTC)
+    with db.transaction() as session:
+        protocol = session.scalars(
+            select(ProtocolVersion).where(ProtocolVersion.clinic_id == house.clinic.id, ProtocolVersion.code == code)
+        ).one()
+        wanted = booking.BookCourse.model_construct(
+            protocol_id=protocol.id,
+            first_day=day,
+            preferred_time=None,
+            indication=Indication.TRD,
+            visit=(booking.Place(start, house.resources[room]),),
+        )
+        course = booking.book_course(session, house.coordinator, patient, wanted, now=NOW)
+        return session.scalars(select(Visit).where(Visit.course_id == course.id)).one()
+
+
+@pytest.fixture
+def visit(house):
+    """Return a visit tomorrow at nine in Sage."""
+    return book(house, "Linh Tran")
+
+
+def now_at(visit):
+    """Return where the visit is now, with its claims."""
+    with db.read() as session:
+        row = session.get_one(Visit, visit.id)
+        earliest = session.scalar(select(func.min(Claim.starts_at)).where(Claim.visit_id == visit.id))
+    return row, earliest
+
+
+def there(house, hour, day=TOMORROW, room="Sage"):
+    """Return a place as the form sends it."""
+    start = datetime.combine(day, time(hour), DENVER).astimezone(UTC)
+    return f"{start:%Y-%m-%dT%H:%MZ}~{house.resources[room]}"
+
+
+def test_the_page_offers_places_with_what_they_change(house, browser, visit):
+    """Ranked, none of them where it is."""
+    text = browser(house.coordinator).get(f"/visits/{visit.id}/move").get_data(as_text=True)
+
+    assert text.count('type="radio"') >= 3
+    assert there(house, 9) not in text
+    assert "Linh Tran" in text
+
+
+def test_a_move_moves_visit_and_claims(house, browser, visit):
+    """To eleven; the day it went to is shown."""
+    sent = {"place": there(house, 11), "version": str(visit.version)}
+    answer = browser(house.coordinator).post(f"/visits/{visit.id}/move", data=sent)
+
+    assert (answer.status_code, answer.location) == (303, "/day/2026-03-03")
+    row, claimed = now_at(visit)
+    assert row.starts_at == claimed == visit.starts_at + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"place": "somewhere", "version": "1"},
+        {"version": "1"},
+        {"place": "2026-03-03T18:00Z~00000000-0000-0000-0000-000000000007", "version": "1"},
+    ],
+)
+def test_what_is_no_place_is_refused(house, browser, visit, sent):
+    """422, the form again, and nothing moved."""
+    answer = browser(house.coordinator).post(f"/visits/{visit.id}/move", data=sent)
+
+    assert answer.status_code == 422
+    assert 'type="radio"' in answer.get_data(as_text=True)
+    assert now_at(visit)[0].starts_at == visit.starts_at
+
+
+def test_a_taken_place_is_refused(house, browser, visit):
+    """Ben has it: 422, and what is free now."""
+    book(house, "Ben", at="13:00")
+    sent = {"place": there(house, 13), "version": str(visit.version)}
+
+    answer = browser(house.coordinator).post(f"/visits/{visit.id}/move", data=sent)
+
+    assert answer.status_code == 422
+    assert now_at(visit)[0].starts_at == visit.starts_at
+
+
+def test_somebody_was_quicker(house, browser, visit):
+    """Two open the form; the second is told and keeps what was typed."""
+    client = browser(house.coordinator)
+    first = {"place": there(house, 11), "version": str(visit.version)}
+    assert client.post(f"/visits/{visit.id}/move", data=first).status_code == 303
+
+    second = {"place": there(house, 13), "version": str(visit.version), "reason": "asked by phone"}
+    answer = client.post(f"/visits/{visit.id}/move", data=second)
+
+    assert answer.status_code == 409
+    assert "asked by phone" in answer.get_data(as_text=True)
+    assert now_at(visit)[0].starts_at == visit.starts_at + timedelta(hours=2)
+
+
+def test_what_has_begun_stays(house, browser, visit):
+    """No places, and the reason."""
+    with db.transaction() as session:
+        session.get_one(Visit, visit.id).status = VisitStatus.ARRIVED
+
+    text = browser(house.coordinator).get(f"/visits/{visit.id}/move").get_data(as_text=True)
+
+    assert "stays where it is" in text
+    assert 'type="radio"' not in text
+
+
+def test_another_clinics_visit_is_not_there(house, browser, visit):
+    """404, like one that doesn't exist."""
+    stranger = browser(make_clinic().coordinator)
+    assert stranger.get(f"/visits/{visit.id}/move").status_code == 404
