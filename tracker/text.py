@@ -4,6 +4,7 @@
 name: `gettext("Visit %(n)s: %(room)s is taken", n=3, room="Sage")`, the same call that templates make.
 """
 
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
@@ -63,18 +64,20 @@ def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     return format_time(time(local.hour, local.minute), "short", locale=_locale(country)).replace("\u202f", " ")
 
 
-def say_day(
-    day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, form: str = "EEE, MMM d"
-) -> str:
-    """Say a day: "Tue, Nov 24". An instant needs the `zone` it is to be seen in; `form` is a CLDR skeleton."""
-    from babel.dates import format_skeleton
+def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, full: bool = False) -> str:
+    """Say a day: "Tue, Nov 24", or in `full` "Tuesday, November 24". An instant needs the `zone` to see it in."""
+    from babel import Locale
+    from babel.dates import format_date, format_skeleton
 
     if isinstance(day, datetime):
         if zone is None:
             raise ValueError("an instant needs a zone to be a day")
         day = day.astimezone(zone).date()
-    skeleton = form.replace(",", "").replace(" ", "")
-    return format_skeleton(skeleton, datetime.combine(day, time()), locale=_locale(country))
+    if not full:
+        return format_skeleton("MMMEd", datetime.combine(day, time()), locale=_locale(country))
+    # No skeleton has the weekday in full, so take the country's full date and leave out the year.
+    pattern = str(Locale.parse(_locale(country)).date_formats["full"])
+    return format_date(day, re.sub(r"(,| 'de')? y", "", pattern), locale=_locale(country))
 
 
 def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:

@@ -32,6 +32,7 @@ from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
 from tracker.services import audit, clinic, links, outcomes, settings
 from tracker.text import gettext as _
+from tracker.text import say_phone
 
 IDLE = timedelta(minutes=30)  # a telephone that lies about
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
@@ -237,9 +238,8 @@ def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriv
 
 def _must_be_ahead(guest: Guest, visit: Visit) -> None:
     if visit.status not in AHEAD:
-        raise Refused(
-            _("This visit isn't ahead any more. Call %(phone)s if something is wrong.", phone=guest.clinic.phone)
-        )
+        phone = say_phone(guest.clinic.phone, guest.clinic.country)
+        raise Refused(_("This visit isn't ahead any more. Call %(phone)s if something is wrong.", phone=phone))
 
 
 def _note(session: Session, guest: Guest, visit: Visit, kind: str, now: datetime) -> None:

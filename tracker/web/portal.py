@@ -32,8 +32,8 @@ def _key() -> bytes:
 def welcome(token: str) -> ResponseReturnValue:
     """Show a button and nothing else."""
     with read() as session:
-        clinic = portal.welcome(session, _key(), token, now=g.now)
-    return page("portal/welcome.html", clinic=clinic, token=token)
+        g.clinic = portal.welcome(session, _key(), token, now=g.now)
+    return page("portal/welcome.html", token=token)
 
 
 @bp.post("/v/<token>")
@@ -198,5 +198,5 @@ def leave(link_id: UUID) -> ResponseReturnValue:
     secret = request.cookies.get(portal_cookie()[0], "")
     with transaction() as session:
         portal.leave(session, secret)
-    response = make_response(page("portal/left.html", clinic=g.guest.clinic))
+    response = make_response(page("portal/left.html"))
     return _remember(response, link_id, "")
