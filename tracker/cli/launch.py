@@ -172,9 +172,8 @@ def _port_is_free(config: Config) -> None:
         try:
             probe.bind((config.host, config.port))
         except OSError as error:
-            _say(
-                f"Can't listen on {config.host}:{config.port}: {error.strerror}. Choose another port: --port 8001, or PORT=8001 make run"
-            )
+            where = f"{config.host}:{config.port}"
+            _say(f"Can't listen on {where}: {error.strerror}. Choose another port: --port 8001 (PORT=8001 make run)")
             raise SystemExit(HOPELESS) from error
 
 
