@@ -85,8 +85,8 @@ def _prepare_templates(app: Flask) -> None:
     env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
 
 
-def _day(value: date | datetime, *, full: bool = False) -> str:
-    return text.say_day(value, g.clinic.zone, g.clinic.country, full=full)
+def _day(value: date | datetime, form: str = "MMMEd") -> str:
+    return text.say_day(value, g.clinic.zone, g.clinic.country, form)
 
 
 def _local_day(value: datetime) -> date:

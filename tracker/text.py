@@ -64,8 +64,11 @@ def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     return format_time(time(local.hour, local.minute), "short", locale=_locale(country)).replace("\u202f", " ")
 
 
-def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", *, full: bool = False) -> str:
-    """Say a day: "Tue, Nov 24", or in `full` "Tuesday, November 24". An instant needs the `zone` to see it in."""
+def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", form: str = "MMMEd") -> str:
+    """Say a day: "Tue, Nov 24". An instant needs the `zone` to see it in.
+
+    `form` is a CLDR skeleton ("yMMMd": "Nov 24, 2026"), or "full" for "Tuesday, November 24".
+    """
     from babel import Locale
     from babel.dates import format_date, format_skeleton
 
@@ -73,8 +76,8 @@ def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "
         if zone is None:
             raise ValueError("an instant needs a zone to be a day")
         day = day.astimezone(zone).date()
-    if not full:
-        return format_skeleton("MMMEd", datetime.combine(day, time()), locale=_locale(country))
+    if form != "full":
+        return format_skeleton(form, datetime.combine(day, time()), locale=_locale(country))
     # No skeleton has the weekday in full, so take the country's full date and leave out the year.
     pattern = str(Locale.parse(_locale(country)).date_formats["full"])
     return format_date(day, re.sub(r"(,| 'de')? y", "", pattern), locale=_locale(country))

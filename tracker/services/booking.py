@@ -93,6 +93,10 @@ class Options:
     names: Mapping[UUID, str]  # of rooms and staff
     why_not: Sequence[str] = ()
 
+    def nurses(self, plan: Plan) -> list[str]:
+        """Return the names of the nurses of a plan, in the order of their first visit."""
+        return list(dict.fromkeys(self.names[visit.nurse_id] for visit in plan.visits))
+
 
 def options(session: Session, actor: Actor, patient_id: UUID, asked: PlanCourse, *, now: datetime) -> Options:
     """Return the best plans for what is asked.

@@ -33,21 +33,24 @@ def new(patient_id: UUID) -> ResponseReturnValue:
     """Ask for the wishes and show the options that keep them."""
     if not request.args:
         return _page(patient_id, blank(first_day=g.today + timedelta(days=1)))
-    form = parse(booking.PlanCourse, _wishes(request.args), today=g.today, zone=g.clinic.zone)
+    form = _wished(request.args)
     return _page(patient_id, form, status=422 if form.errors else 200)
 
 
-def _wishes(args: MultiDict[str, str]) -> MultiDict[str, str]:
-    return MultiDict((name, value) for name, value in args.items(multi=True) if name != "indication")
+def _wished(source: MultiDict[str, str]) -> Form[booking.PlanCourse]:
+    """Read the wishes out of a form that may hold more than them."""
+    names = booking.PlanCourse.model_fields
+    wished = MultiDict((name, value) for name, value in source.items(multi=True) if name in names)
+    return parse(booking.PlanCourse, wished, today=g.today, zone=g.clinic.zone)
 
 
 def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
-    """Show the form with the options for what is typed, as far as it can be read."""
-    wishes = form if isinstance(getattr(form, "_command", None), booking.PlanCourse) else None
+    """Show the form with the options for what is wished, as far as it can be read."""
+    wished = _wished(request.values)
     with read() as session:
         patient = clinic.get(session, g.actor, Patient, patient_id)
         choices = booking.protocols(session, g.actor)
-        found = booking.options(session, g.actor, patient_id, wishes.command, now=g.now) if wishes else None
+        found = None if wished.errors else booking.options(session, g.actor, patient_id, wished.command, now=g.now)
     return page(
         "courses/new.html",
         block="options",
