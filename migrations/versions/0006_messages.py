@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("task_id", sa.Uuid(), nullable=True),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
         sa.Column("subject_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("purpose", sa.String(200), nullable=False),
+        sa.Column("purpose", sa.String(32), nullable=False),
         sa.Column("channel", sa.String(32), nullable=False),
         sa.Column("contact_point_id", sa.Uuid(), nullable=True),
         sa.Column("template_version", sa.Integer(), nullable=False),
@@ -72,6 +72,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["course_id"], ["course.id"], name=op.f("fk_reminder_course_id")),
         sa.ForeignKeyConstraint(["visit_id"], ["visit.id"], name=op.f("fk_reminder_visit_id")),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_reminder_task_id")),
+        sa.CheckConstraint(
+            "purpose IN ('itinerary', 'first_visit', 'visit', 'next_day', 'therapy', 'check_in', 'late_check_in')",
+            name=op.f("ck_reminder_purpose"),
+        ),
         sa.CheckConstraint("channel IN ('email')", name=op.f("ck_reminder_reminderchannel")),
         sa.ForeignKeyConstraint(["contact_point_id"], ["contact_point.id"], name=op.f("fk_reminder_contact_point_id")),
         sa.CheckConstraint(

@@ -168,7 +168,7 @@ def _followup(session, house: House, patient: UUID, course: UUID, visits: list[U
     answers = {"answers": [2] * 9, "total": 18, "answered_at": NOW, "entered_at": NOW}
     _put(session, ScaleResponse(**ids, scale="phq9", scale_version=1, **answers, is_baseline=True))
     times = {"send_at": NOW, "expires_at": NOW + timedelta(hours=9), "created_at": NOW, "changed_at": NOW}
-    about = {"subject_id": visits[3], "subject_at": NOW, "purpose": "day_before", "channel": ReminderChannel.EMAIL}
+    about = {"subject_id": visits[3], "subject_at": NOW, "purpose": "visit", "channel": ReminderChannel.EMAIL}
     _put(session, Reminder(**ids, visit_id=visits[3], task_id=task, **about, **times))
     mail = {"recipient": "ada@example.org", "subject": "Your visit", "body": "See you."}
     _put(session, OutboxMessage(clinic_id=house.clinic.id, sent_at=NOW, **mail))

@@ -45,7 +45,7 @@ class Written:
 def write(facts: Facts) -> Written:
     """Return the message in the patient's language. jinja2.TemplateError: a template is broken."""
     with text.speaking(facts.language):
-        name = f"mail/{facts.purpose}.jinja"
+        name = f"mail/{facts.purpose}.txt"
         said = {
             "facts": facts,
             "instant": lambda moment: text.say_instant(moment, facts.zone, facts.country),

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.models.base import Base, Body, Id, Instant, Line, PrimaryId, where
+from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
 
 
@@ -40,7 +41,7 @@ class Reminder(Base):
     task_id: Mapped[UUID | None] = mapped_column(ForeignKey("task.id"))
     subject_id: Mapped[Id]  # the visit, course or task it is about
     subject_at: Mapped[Instant]  # the time it speaks of: the visit's start when it was planned
-    purpose: Mapped[str]  # rules/cadence.py
+    purpose: Mapped[Purpose]
     channel: Mapped[ReminderChannel]
     contact_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("contact_point.id"))
     template_version: Mapped[int] = mapped_column(default=1)

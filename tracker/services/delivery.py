@@ -177,7 +177,7 @@ def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict |
     patient = session.get_one(Patient, row.patient_id)
     return Letter(
         lease=lease,
-        purpose=Purpose(row.purpose),
+        purpose=row.purpose,
         clinic=clinic,
         patient_id=row.patient_id,
         first_name=patient.preferred_name or patient.given_name,
@@ -197,7 +197,7 @@ def _untimely(row: Reminder, told: Sequence[Visit], now: datetime) -> Verdict | 
         return Verdict(Event.CANCEL, _("No visit is to come."))
     if row.visit_id is not None and told[0].starts_at != row.subject_at:
         return Verdict(Event.SUPERSEDE, _("The visit moved; another message takes its place."))
-    fits = cadence.fit(Purpose(row.purpose), told[0].status)
+    fits = cadence.fit(row.purpose, told[0].status)
     if fits is Fit.NEVER:
         return Verdict(Event.CANCEL, _("The visit is off, or has begun."))
     if fits is Fit.NOT_YET:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tracker.errors import NotFound
 from tracker.models import Clinic, Course, ProtocolVersion, Reminder, Visit
 from tracker.rules import cadence
-from tracker.rules.cadence import Purpose, QuietHours, Wanted
+from tracker.rules.cadence import QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
@@ -106,7 +106,7 @@ def _call_back(session: Session, rows: Iterable[Reminder], instead: Iterable[Wan
     """Call back each row: superseded where the same is now said of another time, else cancelled."""
     replaced = {(message.purpose, message.visit_id) for message in instead}
     for row in rows:
-        if (Purpose(row.purpose), row.visit_id) in replaced:
+        if (row.purpose, row.visit_id) in replaced:
             event, reason = Event.SUPERSEDE, _("The visit moved; another message takes its place.")
         else:
             event, reason = Event.CANCEL, _("The visit is off.")

@@ -49,7 +49,7 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
 
 
 def _detail(session: Session, row: Reminder) -> str:
-    named = say(Purpose(row.purpose))
+    named = say(row.purpose)
     if row.visit_id is None:
         return f"{named}. {row.reason}"
     clinic = session.get_one(Clinic, row.clinic_id)
