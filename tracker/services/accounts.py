@@ -166,7 +166,7 @@ def set_password(session: Session, actor: Actor, user_id: UUID, password: str, *
     user = get(session, actor, user_id)
     _check_password(session, password, user.clinic_id, user.name, user.email)
     user.password_hash = _hasher.hash(password)
-    _end_sessions(session, user)
+    user.auth_version += 1
     audit.record(session, actor, "password changed", subject=f"user {user.id}", now=now)
 
 
@@ -181,7 +181,7 @@ def set_role(session: Session, actor: Actor, user_id: UUID, role: Role, *, now: 
     if role is not Role.ADMIN:
         _keep_an_admin(session, user)
     user.role = role
-    _end_sessions(session, user)
+    user.auth_version += 1
     audit.record(session, actor, "role changed", subject=f"user {user.id} to {role}", now=now)
 
 
@@ -195,7 +195,7 @@ def disable(session: Session, actor: Actor, user_id: UUID, *, now: datetime) -> 
     user = get(session, actor, user_id)
     _keep_an_admin(session, user)
     user.disabled_at = user.disabled_at or now
-    _end_sessions(session, user)
+    user.auth_version += 1
     audit.record(session, actor, "user disabled", subject=f"user {user.id}", now=now)
 
 
@@ -238,12 +238,6 @@ def _check_password(session: Session, password: str, clinic_id: UUID, name: str,
     fault = password_fault(password, about=(name, email, place.name))
     if fault:
         raise Invalid({"password": fault})
-
-
-def _end_sessions(session: Session, user: UserAccount) -> None:
-    user.auth_version += 1
-    session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
-    session.flush()
 
 
 def _keep_an_admin(session: Session, user: UserAccount) -> None:
