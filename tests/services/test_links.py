@@ -11,6 +11,7 @@ from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
 from tracker.errors import NotFound
+from tracker.rules.permissions import Actor
 from tracker.services import links
 
 KEY = b"k" * 32
@@ -52,6 +53,18 @@ def test_a_link_closes(link, values):
     change(link, **values)
     with pytest.raises(NotFound):
         opened(links.make_token(KEY, link.id, 1))
+
+
+def test_a_link_taken_back_is_worthless_and_the_next_message_has_another(link):
+    actor = Actor(link.clinic_id, None, None, "test")
+    with db.transaction() as session:
+        links.revoke(session, actor, link.patient_id, link.id, now=NOW)
+    with pytest.raises(NotFound):
+        opened(links.make_token(KEY, link.id, 1))
+    with db.read() as session:
+        fresh = links.find_course_link(session, link.course_id)
+    assert (fresh.id != link.id, fresh.expires_at) == (True, link.expires_at)
+    assert opened(links.make_token(KEY, fresh.id, 1)) == fresh.id
 
 
 def test_another_key_makes_another_token(link):
