@@ -32,6 +32,7 @@ from tracker.models import (
     VisitEvent,
     VitalReading,
 )
+from tracker.rules.cadence import Purpose
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import (
     CareRole,
