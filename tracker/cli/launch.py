@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import socket
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -183,5 +182,4 @@ def _state_file(folder: Path) -> Path:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        os.write(1, (text + "\n").encode())
