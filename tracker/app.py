@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from flask import Flask, Response, g, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tracker import text
 from tracker.config import Config
@@ -64,6 +65,9 @@ def create_app(config: Config) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
+    if config.trusted_proxies:
+        count = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     _prepare_templates(app)
     for name in BLUEPRINTS:
         if find_spec(f"tracker.web.{name}"):

@@ -75,6 +75,15 @@ class Config(BaseModel):
     ] = "http://127.0.0.1:8000"
     host: Annotated[str, Field(description="The address the web server listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(description="The port the web server listens on.", ge=1, le=65535)] = 8000
+    trusted_proxies: Annotated[
+        int,
+        Field(
+            description="How many proxies of yours stand before the web server. Only as many are believed when they "
+            "say who asked (`X-Forwarded-For`, `-Proto`, `-Host`).",
+            ge=0,
+            le=5,
+        ),
+    ] = 0
     sending: Annotated[
         bool, Field(description="Whether messages leave the house. When off they are kept in the outbox page.")
     ] = True

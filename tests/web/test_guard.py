@@ -6,15 +6,18 @@ import pytest
 from flask import Flask, abort
 from sqlalchemy import select
 
+from tests.web.conftest import KEY
 from tracker import clock, db
 from tracker.app import create_app
 from tracker.config import Config
 from tracker.errors import Busy, Invalid, NotFound, Refused, Stale
 from tracker.models import AuditEntry, LoginSession
-from tracker.rules.permissions import Permission
+from tracker.rules.permissions import Permission, Role
+from tracker.services import accounts
 from tracker.web.access import access, install
 
 MINUTE = timedelta(minutes=1)
+GOOD = "velvet orchid gravel tulip"
 
 
 @pytest.fixture
@@ -202,3 +205,23 @@ def test_a_page_of_flask_that_ends_a_request_itself_still_works(more, browser, h
     answer = browser(house.nurse).get("/extra")
     assert answer.status_code == 410
     assert "That request can&#39;t be used" in answer.text
+
+
+@pytest.mark.parametrize(("proxies", "address", "secure"), [(0, "127.0.0.1", False), (1, "203.0.113.7", True)])
+def test_a_proxy_is_believed_only_when_it_is_ours(database, house, proxies, address, secure):
+    app = create_app(Config(secret_key=KEY, trusted_proxies=proxies))
+    with db.transaction() as session:
+        new = accounts.AddUser(email="nora@example.org", name="Nora New", role=Role.NURSE)
+        accounts.add(session, house.admin, new, GOOD, now=clock.now())
+    headers = {
+        "X-Forwarded-For": "198.51.100.1, 203.0.113.7",
+        "X-Forwarded-Proto": "https",
+        "Sec-Fetch-Site": "same-origin",
+    }
+    typed = {"email": "nora@example.org", "password": GOOD}
+
+    answer = app.test_client().post("/sign-in", data=typed, headers=headers)
+
+    assert answer.headers["Set-Cookie"].startswith("__Host-") is secure
+    with db.read() as session:
+        assert session.scalars(select(LoginSession.address)).one() == address

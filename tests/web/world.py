@@ -32,7 +32,6 @@ from tracker.models import (
     VisitEvent,
     VitalReading,
 )
-from tracker.rules.cadence import Purpose
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import (
     CareRole,
