@@ -27,6 +27,9 @@ bench: .venv/.dev  ## how fast it is: a table, and build/bench.json (ONLY="help 
 faults: .venv/.dev  ## what it withstands: a table, and build/faults.json; takes minutes
 	@$(BIN)/python -m tests.faults $(ONLY)
 
+shots: .venv/.dev  ## a picture of every page under build/shots (ONLY="today" for some)
+	@$(BIN)/python -m tests.browser.shots $(ONLY)
+
 vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
 	@$(BIN)/python hatch_build.py
 

@@ -85,7 +85,7 @@ class CourseChart:
         return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.scores)
 
 
-_WIDTH, _LEFT, _RIGHT = 960.0, 96.0, 860.0
+_WIDTH, _LEFT, _RIGHT = 960.0, 92.0, 842.0
 _TOP, _BOTTOM = 14.0, 194.0
 _PEAK_TOP, _PEAK_FLOOR = 222.0, 272.0
 _DOSE_FLOOR, _DOSE_MOST = 330.0, 34.0

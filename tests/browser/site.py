@@ -1,0 +1,209 @@
+"""The application on a real port, with people in it, and every page it has."""
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.conftest import NOW, upgrade
+from tests.web.conftest import KEY
+from tests.web.sweep import _rows as rows_named
+from tests.web.world import World
+from tracker import clock, db
+from tracker.app import create_app
+from tracker.config import Config
+from tracker.models import UserAccount
+from tracker.rules.permissions import Actor, Permission
+from tracker.services import accounts, links, portal
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
+SCHEMES = ("light", "dark")
+# Nothing that Chromium does by itself may leave this machine.
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",  # as root there is no other way
+]
+# A file to save and what a page asks for by itself are no pages.
+NO_PAGES = {"static", "today.refresh", "portal.calendar", "portal.welcome", "accounts.start"}
+
+
+def chromium() -> str | None:
+    """Return the machine's Chromium."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the machine's Chromium."""
+    return playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_said: Any) -> None:
+        """Say nothing of each request."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page to look at: what the picture is called, where it is, and who looks."""
+
+    name: str
+    path: str
+    who: str
+
+
+@dataclass
+class Site:
+    """A running application. `people` are actors by role; `ids` what stands in addresses."""
+
+    address: str
+    app: Any
+    people: dict[str, Actor]
+    ids: dict[str, Any]
+    now: datetime
+    cookies: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def set_clock(self) -> None:
+        """Make it the moment that the pictures are of."""
+        clock.shift(timedelta())
+        clock.shift(self.now - clock.now())
+
+    def pages(self) -> list[Visit]:
+        """Return every page there is, one of each kind, seen by the first role that may."""
+        found = [Visit("portal.welcome", f"/v/{self.ids['token']}", "nobody")]
+        for rule in sorted(self.app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
+            asked = self.app.view_functions[rule.endpoint].access
+            if "GET" in rule.methods and not asked.background and rule.endpoint not in NO_PAGES:
+                found.append(Visit(rule.endpoint, self._address(rule), self._who(asked.permission, rule.endpoint)))
+        return found
+
+    def _who(self, permission: Permission, endpoint: str) -> str:
+        if permission is Permission.PATIENT_LINK:
+            return "patient"
+        if endpoint == "accounts.sign_in":
+            return "nobody"
+        return next((role for role, actor in self.people.items() if actor.may(permission)), "nobody")
+
+    def _address(self, rule: Any) -> str:
+        missing = [name for name in rule.arguments if name not in self.ids]
+        more = rows_named(missing, self.people["coordinator"].clinic_id)[0] if missing else {}
+        parts = {name: {**more, **self.ids}[name] for name in rule.arguments}
+        with self.app.test_request_context():
+            return str(rule.build(parts, append_unknown=False)[1])
+
+    def open(self, browser: Browser, who: str, **options: Any) -> BrowserContext:
+        """Open a browser window for somebody, signed in; the patient comes by the link."""
+        context = browser.new_context(base_url=self.address, **options)
+        cookie = self._cookie(who)
+        if cookie:
+            context.add_cookies([cookie])
+        return context
+
+    def _cookie(self, who: str) -> Any:
+        if who not in self.cookies and who != "nobody":
+            self.cookies[who] = self._link_cookie() if who == "patient" else self._session_cookie(self.people[who])
+        found = self.cookies.get(who)
+        # Older Playwright takes an address or a path, not both.
+        return found and {"domain": "127.0.0.1", **found}
+
+    def _session_cookie(self, actor: Actor) -> dict[str, str]:
+        with db.transaction() as session:
+            account = session.get_one(UserAccount, actor.user_id)
+            token = accounts.open_session(session, account, "127.0.0.1", now=clock.now())
+        return {"name": "tracker", "value": token, "path": "/"}
+
+    def _link_cookie(self) -> dict[str, str]:
+        with db.transaction() as session:
+            link_id, secret = portal.enter(session, KEY.encode(), self.ids["token"], now=clock.now())
+        with self.app.test_request_context(base_url=self.address):
+            from tracker.web.access import portal_cookie
+
+            return {"name": portal_cookie()[0], "value": secret, "path": f"/my/{link_id}/"}
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """Run the application on a free port of this machine, with the people of the demonstration."""
+    url = f"sqlite:///{folder / 'browser.db'}"
+    upgrade(url)
+    db.configure(url)
+    clock.shift(timedelta())
+    clock.shift(NOW - clock.now())
+    people, ids = _fill()
+    app = create_app(Config(secret_key=KEY, demo=True))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    running = Site(f"http://127.0.0.1:{server.server_port}", app, people, ids, NOW)
+    running.set_clock()
+    try:
+        yield running
+    finally:
+        server.shutdown()
+        thread.join(timeout=10)
+        clock.shift(timedelta())
+
+
+def _fill() -> tuple[dict[str, Actor], dict[str, Any]]:
+    world = World()
+    own = world.own
+    chosen: dict[str, UUID] = world.chosen[own.clinic.id]
+    people = {
+        "coordinator": own.coordinator,
+        "nurse": own.nurse,
+        "physician": own.physician,
+        "admin": own.admin,
+        "auditor": world.auditor,
+    }
+    token = links.make_token(KEY.encode(), chosen["link_id"], 1)
+    return people, {**chosen, "token": token, "day": "2026-03-02"}
+
+
+def visits(
+    running: Site, browser: Browser, size: str, scheme: str, wanted: Sequence[str] = ("",)
+) -> Iterator[tuple[Visit, Page, list[str]]]:
+    """Open every page in turn whose name has a wanted word; yield it with whatever it complains of.
+
+    That is the policy, errors, failed requests, a status other than 200.
+    """
+    width, height = SIZES[size]
+    contexts: dict[str, BrowserContext] = {}
+    for visit in running.pages():
+        if not any(word in visit.name for word in wanted):
+            continue
+        running.set_clock()
+        if visit.who not in contexts:
+            look = {"viewport": {"width": width, "height": height}, "color_scheme": scheme, "reduced_motion": "reduce"}
+            contexts[visit.who] = running.open(browser, visit.who, **look)
+        page = contexts[visit.who].new_page()
+        complaints = watch(page)
+        answer = page.goto(visit.path, wait_until="load")
+        page.evaluate("document.fonts.ready")
+        if answer is None or answer.status != 200:
+            complaints.append(f"answered {answer and answer.status}")
+        yield visit, page, complaints
+        page.close()
+    for context in contexts.values():
+        context.close()
+
+
+def watch(page: Page) -> list[str]:
+    """Return a list that fills with what the page complains of."""
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    return complaints
