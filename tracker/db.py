@@ -34,11 +34,12 @@ def configure(url: str) -> Engine:
 def build_engine(url: str) -> Engine:
     """Return an engine for `url`, set up so that what was acknowledged survives a power loss."""
     if url.startswith("sqlite"):
-        built = create_engine(url, connect_args={"timeout": 10, "check_same_thread": False})
+        built = create_engine(url, connect_args={"timeout": 10, "check_same_thread": False}, hide_parameters=True)
         event.listen(built, "connect", _prepare_sqlite)
         event.listen(built, "begin", _begin_sqlite)
         return built
-    return create_engine(url, pool_pre_ping=True)
+    # An error's text goes to the log; the values in a statement are patients'.
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
 
 
 def engine() -> Engine:

@@ -1,10 +1,11 @@
 """The guard before every view: its order, its marks, what it writes and what it leaves alone."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask import Flask, abort
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.web.conftest import KEY
 from tracker import clock, db
@@ -225,3 +226,18 @@ def test_a_proxy_is_believed_only_when_it_is_ours(database, house, proxies, addr
     assert answer.headers["Set-Cookie"].startswith("__Host-") is secure
     with db.read() as session:
         assert session.scalars(select(LoginSession.address)).one() == address
+
+
+def test_an_error_of_the_database_puts_nobody_into_the_log(more, browser, house, caplog):
+    def fail():
+        with db.transaction() as session:
+            one = {"id": str(UUID(int=7)), "name": "Lovelace"}
+            session.execute(text("INSERT INTO patient (id, given_name) VALUES (:id, :name)"), one)
+
+    more(access(Permission.VIEW_DAY)(fail))
+
+    assert browser(house.nurse).get("/extra?q=Lovelace").status_code == 500
+    assert "GET /extra failed" in caplog.text
+    assert "IntegrityError" in caplog.text
+    assert "test_guard.py" in caplog.text
+    assert "Lovelace" not in caplog.text

@@ -6,6 +6,7 @@ from urllib.parse import quote, quote_plus
 from werkzeug.exceptions import HTTPException
 
 from tests.web.sweep import Field, PageForm, Stage, addresses, digest, forms, routes, stage
+from tracker import db
 
 __all__ = ["stage"]
 
@@ -63,7 +64,7 @@ class Sweep:
             before = digest()
             for field in form.fields.values():
                 self.fields += 1
-                for name, typed in wrong(field).items():
+                for name, typed in self._wrong(field).items():
                     client = self._send(client, actor, form, field, name, typed)
             if digest() != before:
                 self.faults.append(f"{form.method} {form.action}: something was changed")
@@ -89,6 +90,15 @@ class Sweep:
                                 continue
                             found.setdefault((target, form.method, tuple(sorted(form.fields))), (actor, form))
         return found
+
+    def _wrong(self, field: Field) -> dict:
+        # What the types refuse they refuse before any database; only what might slip by them is tried on both.
+        every = wrong(field)
+        return (
+            every
+            if db.engine().dialect.name == "sqlite"
+            else {name: every[name] for name in ("nul", "huge", "year 9999")}
+        )
 
     def _browser(self, actor):
         return self.stage.guest() if actor == GUEST else self.stage.browser(actor)

@@ -1,6 +1,7 @@
 """One page for each way a request can fail: what happened, what was kept, what to do next."""
 
 import logging
+from traceback import format_tb
 
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -42,8 +43,16 @@ def _http(error: Exception) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
+    log.error("%s %s failed\n%s", request.method, request.url_rule, _where(error))
+    log.debug("in its own words", exc_info=error)
     return error_page(500)
+
+
+def _where(error: BaseException) -> str:
+    """Say what kind of error it is and where it happened. Its own words stay out: they may be a patient's."""
+    before = error.__cause__ or error.__context__
+    here = "".join((*format_tb(error.__traceback__), type(error).__name__))
+    return f"{_where(before)}\nwhile this was handled:\n{here}" if before else here
 
 
 def error_page(status: int, said: str = "") -> Response:
