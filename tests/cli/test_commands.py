@@ -109,6 +109,8 @@ def test_accounts_are_added_closed_and_opened(tracker):
 
     assert tracker(*add, typed=PASSWORD).exit_code == 0
     assert tracker(*add, typed=PASSWORD).exit_code == 1  # the address is taken
+    assert tracker("user", "role", "maria@example.org", "nurse").exit_code == 0
+    assert "nurse" in tracker("user", "list").output
     assert tracker("user", "disable", "maria@example.org").exit_code == 0
     assert "M. Reyes (closed)" in tracker("user", "list").output
     assert tracker("user", "enable", "maria@example.org").exit_code == 0

@@ -113,6 +113,24 @@ def user_password(email: str, password_file: TextIO | None, clinic: str | None) 
     click.echo(f"{email} has a new password.")
 
 
+@example("tracker user role maria@example.org nurse")
+@user.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@clinic_option
+def user_role(email: str, role: str, clinic: str | None) -> None:
+    """Change what somebody may do; their sessions end at once."""
+    use_database()
+    from tracker import clock, db
+    from tracker.rules.permissions import Role
+    from tracker.services import accounts
+
+    with db.transaction() as session:
+        actor = actor_of(session, clinic)
+        accounts.set_role(session, actor, _account(session, email), Role(role), now=clock.now())
+    click.echo(f"{email} is {role} now.")
+
+
 @example("tracker user disable maria@example.org")
 @user.command("disable")
 @click.argument("email")
