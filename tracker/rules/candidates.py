@@ -12,6 +12,7 @@ from tracker.rules.block import Block, fitting
 from tracker.rules.costs import AWAY, BROKEN_WISH, HOLE, KEPT_WITHIN, wish_cost
 from tracker.rules.plan import PlannedVisit, PlanRequest, Wish
 from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM
+from tracker.rules.search import INFINITE
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ def _grid(every: int) -> int:
     return sum(1 << slot for slot in range(24 * 60 // SLOT) if slot * SLOT % every == 0)
 
 
+def _wish_costs(start: Candidate) -> int:
+    return sum(map(wish_cost, start.broken))
+
+
 class Candidates:
     """The allowed starts of a request, and what each costs by itself."""
 
@@ -57,6 +62,7 @@ class Candidates:
         self.days = request.free.days
         self.block = Block(request.protocol, request.free)
         self._by_day: dict[int, list[Candidate]] = {}
+        self._prices: dict[Candidate, tuple[int, ...]] = {}
 
     @property
     def patient(self) -> Resource:
@@ -91,8 +97,9 @@ class Candidates:
         only = [resource for resource in found if resource.id == wished]
         return only if only and self.hard(wish) else found
 
+    @cached_property
     def homes(self) -> list[Home]:
-        """List what may be the series' room and physician: those wished for, else any that may be used."""
+        """What may be the series' room and physician: those wished for, else any that may be used."""
         rooms = [room for room in self.rooms if room.id == self.wishes.room_id]
         physicians = [one for one in self.physicians if one.id == self.wishes.clinician_id]
         costs = BROKEN_WISH if rooms else AWAY, BROKEN_WISH if physicians else AWAY
@@ -191,10 +198,26 @@ class Candidates:
         """List the nurses who are free for a start."""
         return [nurse for nurse in self.nurses if self.block.starts(nurse, start.day) >> start.slot & 1]
 
-    def price(self, start: Candidate, home: Home | None) -> int:
-        """Return what a start costs by itself, but for its hour (no home: a lower bound)."""
-        physician = self.physician_at(start, home)[0] if home else 0
-        return sum(map(wish_cost, start.broken)) + self.room_at(start, home)[0] + physician
+    def price(self, start: Candidate, home: Home) -> int:
+        """Return what a start costs by itself, but for its hour."""
+        return _wish_costs(start) + self.room_at(start, home)[0] + self.physician_at(start, home)[0]
+
+    def prices(self, start: Candidate) -> tuple[int, ...]:
+        """Return the same for each of `homes`, all at once."""
+        if start not in self._prices:
+            self._prices[start] = self._price_homes(start)
+        return self._prices[start]
+
+    def _price_homes(self, start: Candidate) -> tuple[int, ...]:
+        rooms = {room.id: cost for cost, room in self.rooms_at(start)}
+        elsewhere, wishes = min(rooms.values()), _wish_costs(start)
+        free = {one.id for one in self.physicians if self.block.starts(one, start.day) >> start.slot & 1}
+        return tuple(
+            wishes
+            + min(rooms.get(home.room.id, INFINITE), elsewhere + home.no_room)
+            + (0 if home.physician.id in free else home.no_physician)
+            for home in self.homes
+        )
 
     def nurse_at(self, start: Candidate) -> Resource:
         """Return the nurse for a single start: the one wished for, else the first who is free."""

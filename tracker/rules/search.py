@@ -1,18 +1,22 @@
-"""The cheapest chain of visits through days, exactly: a dynamic program, then best-first where more is asked of it.
+"""The cheapest chain of visits through days, exactly: a dynamic program, then best-first where a span is to be kept.
 
 Knows nothing of rooms or clocks. A *node* is a day (or one start of it) that can hold one visit; an *edge* says that
-one visit may follow another.
+one visit may follow another. A chain may be asked to be *unlike* others: to have so many days that aren't theirs.
+
+Costs are ints and may be lanes of many (see `lanes`): the program then runs for all of them at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
-INFINITE = 1 << 60
+INFINITE = 1 << 28
 
 # edges[node] lists (later node, days between them)
 Edges = Sequence[Sequence[tuple[int, int]]]
+Need = tuple[int, ...]  # for each of the others, how many days that aren't its own a chain still needs
+Table = list[dict[Need, list[int]]]
 
 
 @dataclass(frozen=True)
@@ -20,89 +24,103 @@ class Chains:
     """All chains of `length` visits over nodes.
 
     `days[node]` is its calendar day, `latest[node]` the last day of a chain that begins there. Chains have at most one
-    visit a day.
+    visit a day, and at least `differ` days that aren't in each set of `unlike`.
     """
 
     length: int
     days: Sequence[int]
     edges: Edges
     latest: Sequence[int]
+    unlike: Sequence[frozenset[int]] = ()
+    differ: int = 0
+
+    @property
+    def need(self) -> Need:
+        """What a chain needs before its first visit."""
+        return (self.differ,) * len(self.unlike)
+
+    def after(self, need: Need, node: int) -> Need:
+        """Return what a chain still needs after a visit at a node."""
+        day = self.days[node]
+        return tuple(max(0, left - (day not in days)) for left, days in zip(need, self.unlike, strict=True))
 
 
-def to_go(chains: Chains, costs: Sequence[int], gap_costs: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return, for visit i at a node, the least cost from there to the end, that node included.
+def to_go(
+    chains: Chains,
+    costs: Sequence[int],
+    gap_costs: Sequence[Sequence[int]],
+    least: Callable[[int, int], int] = min,
+    infinite: int = INFINITE,
+) -> Table:
+    """Return, for visit i, what is still needed, and a node: the least cost from there to the end, that node included.
+
+    Spans aren't looked at.
 
     Args:
         costs: What one visit costs at each node.
         gap_costs: For the gap after visit i, the cost of each number of days.
+        least: The lesser of two costs; `infinite` is a cost for what can't be.
     """
-    table = [list(costs)]
-    for gap_cost in reversed(gap_costs):
-        after = table[0]
-        here = []
-        for cost, edges in zip(costs, chains.edges, strict=True):
-            best = INFINITE
-            for later, days in edges:
-                total = after[later] + gap_cost[days]
-                if total < best:
-                    best = total
-            here.append(cost + best if best < INFINITE else INFINITE)
-        table.insert(0, here)
+    nodes, none = range(len(costs)), [infinite] * len(costs)
+    steps = _steps(chains)
+    table: Table = []
+    for visit in reversed(range(chains.length)):
+        rows: dict[Need, list[int]] = {}
+        for need, following in steps[visit].items():
+            if visit == chains.length - 1:
+                rows[need] = [infinite if any(following[node]) else costs[node] for node in nodes]
+                continue
+            here, gap_cost = [], gap_costs[visit]
+            for node in nodes:
+                after = table[0].get(following[node], none)
+                best = infinite
+                for later, days in chains.edges[node]:
+                    best = least(best, after[later] + gap_cost[days])
+                here.append(costs[node] + best)
+            rows[need] = here
+        table.insert(0, rows)
     return table
 
 
-def least(first: Sequence[int], table: Sequence[Sequence[int]]) -> int:
-    """Return the cost of the cheapest chain, its span not looked at; INFINITE: there is none.
-
-    `first[node]` is what it costs to begin there (INFINITE: not allowed).
-    """
-    return min((begin + rest for begin, rest in zip(first, table[0], strict=True)), default=INFINITE)
+def _steps(chains: Chains) -> list[dict[Need, list[Need]]]:
+    """Return, for each visit and each need it may meet that can still be met, the need after it by node."""
+    steps, needs = [], {chains.need}
+    for visit in range(chains.length):
+        met = {need for need in needs if max(need, default=0) <= chains.length - visit}
+        steps.append({need: [chains.after(need, node) for node in range(len(chains.days))] for need in met})
+        needs = {after for following in steps[-1].values() for after in following}
+    return steps
 
 
 def cheapest(
-    chains: Chains,
-    first: Sequence[int],
-    costs: Sequence[int],
-    gap_costs: Sequence[Sequence[int]],
-    table: Sequence[Sequence[int]],
-    unlike: Sequence[frozenset[int]],
-    differ: int,
+    chains: Chains, first: Sequence[int], costs: Sequence[int], gap_costs: Sequence[Sequence[int]]
 ) -> tuple[int, tuple[int, ...]] | None:
-    """Return cost and nodes of the cheapest chain that keeps its span and is unlike others; None: there is none.
+    """Return cost and nodes of the cheapest chain that keeps its span; None: there is none.
 
-    Args:
-        table: What `to_go` returned for the same costs.
-        unlike: Sets of days; the chain has at least `differ` days that aren't in each of them.
+    `first[node]` is what it costs to begin there (`INFINITE`: not allowed). Costs are single ones here.
     """
-    order = count()
-    queue: list[tuple[int, int, int, tuple[int, ...], tuple[int, ...]]] = []
+    table, order = to_go(chains, costs, gap_costs), count()
+    queue: list[tuple[int, int, int, tuple[int, ...], Need]] = []
 
-    def push(spent: int, nodes: tuple[int, ...], news: tuple[int, ...]) -> None:
-        visit, node = len(nodes) - 1, nodes[-1]
-        bound = spent + table[visit][node]
-        left = chains.length - len(nodes)
-        if bound < INFINITE and all(new + left >= differ for new in news):
-            heappush(queue, (bound, next(order), spent + costs[node], nodes, news))
+    def push(spent: int, nodes: tuple[int, ...], need: Need) -> None:
+        row = table[len(nodes) - 1].get(need)
+        if row and (bound := spent + row[nodes[-1]]) < INFINITE:
+            after = chains.after(need, nodes[-1])
+            heappush(queue, (bound, next(order), spent + costs[nodes[-1]], nodes, after))
 
     for node, begin in enumerate(first):
-        if begin < INFINITE:
-            push(begin, (node,), _news((0,) * len(unlike), chains.days[node], unlike, differ))
+        push(begin, (node,), chains.need)
     seen = set()
     while queue:
-        bound, _, spent, nodes, news = heappop(queue)
+        bound, _, spent, nodes, need = heappop(queue)
         if len(nodes) == chains.length:
             return bound, nodes
-        # Two chains that began on one day, stand on one node and differ alike have the same future.
-        state = (len(nodes), nodes[-1], chains.latest[nodes[0]], news)
+        # Two chains that end on the same day at the latest, stand on one node and need the same have one future.
+        state = (len(nodes), nodes[-1], chains.latest[nodes[0]], need)
         if state in seen:
             continue
         seen.add(state)
-        gap_cost = gap_costs[len(nodes) - 1]
         for later, days in chains.edges[nodes[-1]]:
             if chains.days[later] <= chains.latest[nodes[0]]:
-                push(spent + gap_cost[days], (*nodes, later), _news(news, chains.days[later], unlike, differ))
+                push(spent + gap_costs[len(nodes) - 1][days], (*nodes, later), need)
     return None
-
-
-def _news(news: tuple[int, ...], day: int, unlike: Sequence[frozenset[int]], differ: int) -> tuple[int, ...]:
-    return tuple(min(differ, new + (day not in days)) for new, days in zip(news, unlike, strict=True))

@@ -1,19 +1,23 @@
 """The search for whole series: which days and hours, for each hour of day, room and physician a series may be built on.
 
-Hour, room and physician of the series (its *anchor* and *home*) are held fixed, one combination after the other; what
-remains is a cheapest chain through days, which `search` solves exactly. Combinations wait in a queue in order of a
-lower bound, from coarse to exact, so that most are never looked at closely.
+Hour, room and physician of the series (its *anchor* and *home*) and where it begins in the protocol's rhythm are held
+fixed; what remains is a cheapest chain through days, which `search` solves exactly. It does so for all combinations at
+once, each in a lane of its own. Only the span is left out then; the combinations are taken in the order of their costs
+until one's cheapest chain keeps it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from heapq import heappop, heappush
-from itertools import count, pairwise
+from functools import reduce
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from tracker.rules.candidates import Candidate, Candidates, Home, minutes_of
 from tracker.rules.costs import WAIT, gap_cost, hour_cost
-from tracker.rules.search import INFINITE, Chains, cheapest, least, to_go
+from tracker.rules.lanes import WIDTH, Lanes
+from tracker.rules.search import INFINITE, Chains, cheapest, to_go
 
 
 @dataclass(frozen=True)
@@ -28,21 +32,6 @@ class Series:
     ordinal: int  # of the first of them
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A part of the search space. The more of it is set, the tighter its bound; `nodes` is its cheapest chain."""
-
-    anchor: int
-    home: Home | None = None
-    offset: int | None = None
-    nodes: tuple[int, ...] = ()
-    found: int = 0  # how many series there were when `nodes` was looked for
-
-    @property
-    def depth(self) -> int:
-        return (self.home is not None) + (self.offset is not None) + bool(self.nodes)
-
-
 class SeriesSearch:
     """Finds the cheapest series of a request, one after the other."""
 
@@ -55,8 +44,12 @@ class SeriesSearch:
         self.length = self.protocol.visits - len(self.given)
         self.nodes = self._nodes()
         self.chains = self._chains()
-        self._priced: dict[Home | None, list[list[tuple[int, int]]]] = {}
-        self._taken: list[frozenset[int]] = []
+        self.homes = candidates.homes
+        self.anchors = self._anchors()
+        self.offsets = range(max(1, len(self.protocol.rhythm)))
+        # Lane by lane: offset, then anchor, then home.
+        self.lanes = Lanes(len(self.offsets) * len(self.anchors) * len(self.homes))
+        self._all = self._all_costs() if self.homes else []
 
     # Nodes and edges
 
@@ -96,9 +89,14 @@ class SeriesSearch:
     def _day_of(self, instant: datetime) -> int:
         return self.days.index(instant.astimezone(self.days.zone).date())
 
-    # Costs
+    def _anchors(self) -> list[int]:
+        if self.request.wishes.preferred_time:
+            return [minutes_of(self.request.wishes.preferred_time)]
+        return sorted({start.minute for node in self.nodes for start in node})
 
-    def _first(self, offset: int | None) -> list[int]:
+    # Costs, for one offset in the rhythm
+
+    def _first(self, offset: int) -> list[int]:
         """Return what it costs to begin at each node: waiting, or the gap from the last visit that is given."""
         if not self.given:
             earliest = self.days.index(self.request.wishes.earliest)
@@ -108,85 +106,95 @@ class SeriesSearch:
         before = sum(gap_cost(self.protocol.rhythm, n, gap, offset) for n, gap in enumerate(gaps))
         return [
             before + gap_cost(self.protocol.rhythm, len(gaps), node[0].day - days[-1], offset)
-            if self._after_given(node) and node[0].day > days[-1] and node[0].day <= self.chains.latest[0]
+            if self._after_given(node) and days[-1] < node[0].day <= self.chains.latest[0]
             else INFINITE
             for node in self.nodes
         ]
 
-    def _gap_costs(self, offset: int | None) -> list[list[int]]:
+    def _gap_costs(self, offset: int) -> list[list[int]]:
         """Return, for each gap still to come, the cost of each number of days."""
         rhythm, numbers = self.protocol.rhythm, range(len(self.given), self.protocol.visits - 1)
         return [[gap_cost(rhythm, number, days, offset) for days in range(self.days.count)] for number in numbers]
 
-    def _prices(self, home: Home | None) -> list[list[tuple[int, int]]]:
-        """Return, node by node, minute and cost of each start, the hour's cost left out; no home: a lower bound."""
-        if home not in self._priced:
-            self._priced[home] = [
-                [(start.minute, self.candidates.price(start, home)) for start in node] for node in self.nodes
-            ]
-        return self._priced[home]
+    # Costs, for all combinations at once
 
-    def _costs(self, anchor: int, home: Home | None) -> list[int]:
-        return [min([cost + hour_cost(abs(minute - anchor)) for minute, cost in node]) for node in self._prices(home)]
+    def _by_offset(self, costs: Sequence[int]) -> int:
+        """Return lanes in which every combination has the cost of its offset."""
+        same = len(self.anchors) * len(self.homes)
+        return self.lanes.pack([cost for cost in costs for _ in range(same)])
 
-    # The queue
+    def _all_costs(self) -> list[int]:
+        """Return what a visit costs at each node."""
+        once = Lanes(len(self.anchors) * len(self.homes))
+        again = sum(1 << n * once.count * WIDTH for n in self.offsets)
+        return [self._node_costs(node, once) * again for node in self.nodes]
+
+    def _node_costs(self, node: Sequence[Candidate], once: Lanes) -> int:
+        minutes: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for start in node:
+            minutes[self.candidates.prices(start)].append(start.minute)
+        each_home = sum(1 << n * WIDTH for n in range(len(self.homes)))
+        each_anchor = sum(1 << n * len(self.homes) * WIDTH for n in range(len(self.anchors)))
+        found = []
+        for prices, starts in minutes.items():
+            hours = [min(hour_cost(abs(minute - anchor)) for minute in starts) for anchor in self.anchors]
+            by_anchor = sum(cost << n * len(self.homes) * WIDTH for n, cost in enumerate(hours))
+            found.append(by_anchor * each_home + once.pack(prices) * each_anchor)
+        return reduce(once.least, found)
+
+    # The search
 
     def series(self, k: int) -> Iterator[Series]:
         """Yield the cheapest series, then the cheapest unlike those before on at least two days; at most `k`."""
-        order, queue = count(), list[tuple[int, int, int, _Task]]()
+        taken: list[frozenset[int]] = []
+        while self.nodes and self.homes and len(taken) < k:
+            found = self._cheapest(replace(self.chains, unlike=taken, differ=min(2, self.length)))
+            if found is None:
+                return
+            yield found
+            taken = [*taken, frozenset(start.day for start in found.starts)]
 
-        def push(bound: int, task: _Task) -> None:
-            if bound < INFINITE:
-                heappush(queue, (bound, -task.depth, next(order), task))
+    def _cheapest(self, chains: Chains) -> Series | None:
+        """Solve all lanes but for the span, then take them in order until one keeps it at no more than it promised."""
+        queue: list[tuple[int, int, tuple[int, ...]]] = [
+            (cost, lane, ()) for lane, cost in enumerate(self._least_costs(chains)) if cost < INFINITE
+        ]
+        heapify(queue)
+        while queue:
+            cost, lane, nodes = heappop(queue)
+            if nodes:
+                return self._chosen(lane, nodes, cost)
+            if exact := self._exact(chains, lane):
+                heappush(queue, (exact[0], lane, exact[1]))
+        return None
 
-        for anchor in self._anchors():
-            push(0, _Task(anchor))
-        while queue and len(self._taken) < k:
-            bound, _, _, task = heappop(queue)
-            if task.nodes and task.found == len(self._taken):
-                self._taken.append(frozenset(self.chains.days[node] for node in task.nodes))
-                yield self._chosen(task, bound)
-                push(bound, replace(task, nodes=()))
-            else:
-                for tighter, part in self._parts(task):
-                    push(max(bound, tighter), part)
+    def _least_costs(self, chains: Chains) -> list[int]:
+        infinite = INFINITE * self.lanes.ones
+        gaps = [
+            [self._by_offset(costs) for costs in zip(*number, strict=True)]
+            for number in zip(*(self._gap_costs(offset) for offset in self.offsets), strict=True)
+        ]
+        table = to_go(chains, self._all, gaps, self.lanes.least, infinite)
+        first = [self._by_offset(costs) for costs in zip(*map(self._first, self.offsets), strict=True)]
+        totals = (begin + rest for begin, rest in zip(first, table[0][chains.need], strict=True))
+        return self.lanes.unpack(reduce(self.lanes.least, totals, infinite))
 
-    def _anchors(self) -> list[int]:
-        if self.request.wishes.preferred_time:
-            return [minutes_of(self.request.wishes.preferred_time)]
-        return sorted({start.minute for node in self.nodes for start in node})
+    def _combination(self, lane: int) -> tuple[int, int, int]:
+        """Return the numbers of a lane's offset, anchor and home."""
+        others, home = divmod(lane, len(self.homes))
+        offset, anchor = divmod(others, len(self.anchors))
+        return offset, anchor, home
 
-    def _parts(self, task: _Task) -> Iterator[tuple[int, _Task]]:
-        """Split a task, each part with its bound; an exact one gets its cheapest chain."""
-        if task.home is None:
-            for home in self.candidates.homes():
-                part = replace(task, home=home)
-                yield self._bound(part), part
-        elif task.offset is None:
-            for offset in range(max(1, len(self.protocol.rhythm))):
-                part = replace(task, offset=offset)
-                yield self._bound(part), part
-        else:
-            yield from self._solved(task)
+    def _exact(self, chains: Chains, lane: int) -> tuple[int, tuple[int, ...]] | None:
+        offset = self._combination(lane)[0]
+        costs = [packed >> lane * WIDTH & (1 << WIDTH) - 1 for packed in self._all]
+        return cheapest(chains, self._first(offset), costs, self._gap_costs(offset))
 
-    def _bound(self, task: _Task) -> int:
-        table = to_go(self.chains, self._costs(task.anchor, task.home), self._gap_costs(task.offset))
-        return least(self._first(task.offset), table)
+    def _chosen(self, lane: int, nodes: Sequence[int], cost: int) -> Series:
+        offset, anchor, home = self._combination(lane)
+        starts = tuple(self._best_start(self.nodes[node], self.anchors[anchor], home) for node in nodes)
+        return Series(starts, self.anchors[anchor], self.homes[home], offset, cost, len(self.given) + 1)
 
-    def _solved(self, task: _Task) -> Iterator[tuple[int, _Task]]:
-        costs, gaps = self._costs(task.anchor, task.home), self._gap_costs(task.offset)
-        table, differ = to_go(self.chains, costs, gaps), min(2, self.length)
-        best = cheapest(self.chains, self._first(task.offset), costs, gaps, table, self._taken, differ)
-        if best is not None:
-            yield best[0], replace(task, nodes=best[1], found=len(self._taken))
-
-    def _chosen(self, task: _Task, cost: int) -> Series:
-        assert task.home is not None
-        assert task.offset is not None
-        starts = tuple(self._best_start(node, task.anchor, task.home) for node in task.nodes)
-        return Series(starts, task.anchor, task.home, task.offset, cost, len(self.given) + 1)
-
-    def _best_start(self, node: int, anchor: int, home: Home) -> Candidate:
-        prices = self._prices(home)[node]
-        costs = [cost + hour_cost(abs(minute - anchor)) for minute, cost in prices]
-        return self.nodes[node][costs.index(min(costs))]
+    def _best_start(self, node: Sequence[Candidate], anchor: int, home: int) -> Candidate:
+        prices = [self.candidates.prices(start)[home] + hour_cost(abs(start.minute - anchor)) for start in node]
+        return node[prices.index(min(prices))]

@@ -46,7 +46,7 @@ def place(
     if because:
         raise Refused(_("Visit %(n)s: %(because)s.", n=ordinal, because=because), field="starts_at")
     start = Candidate(day, slot, candidates.days.minute(day, slot), ())
-    home = next(home for home in candidates.homes() if room is None or home.room.id == room.id)
+    home = next(home for home in candidates.homes if room is None or home.room.id == room.id)
     return candidates.visit(ordinal, start, home, candidates.nurse_at(start), room)
 
 
