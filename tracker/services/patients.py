@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from tracker.errors import Refused, Stale
-from tracker.models import Clinic, ContactPoint, Patient, Resource, Visit
+from tracker.models import Clinic, ContactPoint, Patient, Resource, Visit, new_id
 from tracker.rules import lookup
 from tracker.rules.fields import Number, Tick
 from tracker.rules.intake import Person
@@ -113,9 +113,21 @@ def add(session: Session, actor: Actor, command: AddPatient, *, now: datetime) -
     return patient_id
 
 
-def insert(session: Session, actor: Actor, details: PatientDetails, chart_number: str, *, now: datetime) -> UUID:
-    """Insert a patient that was checked before; return the id. Refused: the chart number is taken."""
-    resource = Resource(clinic_id=actor.clinic_id, kind=ResourceKind.PATIENT, name=_listed_name(details))
+def insert(
+    session: Session,
+    actor: Actor,
+    details: PatientDetails,
+    chart_number: str,
+    *,
+    now: datetime,
+    patient_id: UUID | None = None,
+) -> UUID:
+    """Insert a patient that was checked before; return the id. Refused: the chart number is taken.
+
+    Args:
+        patient_id: Where the id is to be known beforehand.
+    """
+    resource = Resource(id=patient_id or new_id(), clinic_id=actor.clinic_id, kind=ResourceKind.PATIENT, name=_listed_name(details))
     session.add(resource)
     session.flush()
     patient = Patient(id=resource.id, clinic_id=actor.clinic_id, created_at=now)
