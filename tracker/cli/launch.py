@@ -75,7 +75,7 @@ def demonstration(minute: str, newest: str) -> int:
     _port_is_free(config)
     config.folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TRACKER_BASE_URL", f"http://{config.host}:{config.port}")
-    _own_key(config)
+    own_key(config)
     state = DemoState.read(config.folder)
     if state is None or not _fits(state, config, newest):
         _say("Making the demonstration clinic; this takes a moment.")
@@ -153,7 +153,7 @@ def _fits(state: DemoState, config: Config, newest: str) -> bool:
     return there and (state.revision, state.database) == (newest, identity(config))
 
 
-def _own_key(config: Config) -> None:
+def own_key(config: Config) -> None:
     """Let the demonstration have a key of its own, that nobody else on the machine can read."""
     if config.secret_key:
         return

@@ -18,7 +18,7 @@ def migrate() -> None:
     config.folder.mkdir(parents=True, exist_ok=True)
     db.configure(config.database)
     before = schema.found()
-    _upgrade()
+    upgrade()
     click.echo(f"The database is at {newest_revision()}" + (" already." if before == newest_revision() else "."))
 
 
@@ -36,7 +36,9 @@ def demo(minute: str, port: int | None, only_make: bool) -> None:
     """
     _listen(None, port)
     if only_make:
-        _make_demo(minute)
+        from tracker.cli import making
+
+        making.make(minute)
         return
     from tracker.cli import launch
 
@@ -97,10 +99,6 @@ def check() -> None:
     raise SystemExit(1 if found else 0)
 
 
-def _make_demo(minute: str) -> None:
-    raise click.ClickException("not there yet")
-
-
 def _listen(host: str | None, port: int | None) -> None:
     """Let an option outrank its variable, for this process and its children."""
     if host:
@@ -109,7 +107,8 @@ def _listen(host: str | None, port: int | None) -> None:
         os.environ["TRACKER_PORT"] = str(port)
 
 
-def _upgrade() -> None:
+def upgrade() -> None:
+    """Bring the configured database to this version's tables."""
     from alembic import command
     from alembic.config import Config as Migrations
 

@@ -40,8 +40,9 @@ class Account:
 
     @property
     def email(self) -> str:
-        """Return the sign-in: "m.reyes@example.org"."""
-        return f"{self.name.removeprefix('Dr ').replace('. ', '.').lower()}@example.org"
+        """Return the sign-in: "m.reyes@example.org"; who treats nobody signs in as what they are."""
+        treats = self.name.removeprefix("Dr ").replace(". ", ".").lower()
+        return f"{treats if self.staff else self.role.value}@example.org"
 
 
 ACCOUNTS = (

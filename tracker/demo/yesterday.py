@@ -82,7 +82,7 @@ def _kaur(here: Ward, one: Series) -> None:
     here.reach(_S.INFUSING, started)
     here.effect("anxiety", Severity.SEVERE, after(started, 14), minutes=35, medicine="Midazolam 1 mg IV")
     here.reach(_S.RECOVERING, stopped, "Stopped: panic, the patient asked to stop")
-    here.measure_until(started, after(stopped, 75), 151, but=(20, 30, 40))
+    here.measure_until(started, after(stopped, 95), 139)
     here.reach(_S.READY, after(stopped, 78))
     here.reach(_S.DISCHARGED, after(stopped, 95), f"driver: {visit.driver_name}")
     seen = "Seen at the chair. Start the next one slower, over 60 min, and with somebody beside her."

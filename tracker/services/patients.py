@@ -127,7 +127,9 @@ def insert(
     Args:
         patient_id: Where the id is to be known beforehand.
     """
-    resource = Resource(id=patient_id or new_id(), clinic_id=actor.clinic_id, kind=ResourceKind.PATIENT, name=_listed_name(details))
+    resource = Resource(
+        id=patient_id or new_id(), clinic_id=actor.clinic_id, kind=ResourceKind.PATIENT, name=_listed_name(details)
+    )
     session.add(resource)
     session.flush()
     patient = Patient(id=resource.id, clinic_id=actor.clinic_id, created_at=now)

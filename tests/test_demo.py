@@ -1,0 +1,198 @@
+"""The demonstration: the same for the same day, and at 11:42 the board tells its story."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import func, select, text
+
+from tracker import db, demo
+from tracker.demo.courses import runs
+from tracker.demo.days import is_open, thanksgiving
+from tracker.demo.places import Places
+from tracker.models import (
+    Clinic,
+    Course,
+    Dose,
+    Note,
+    Patient,
+    Reminder,
+    Resource,
+    Task,
+    UserAccount,
+    Visit,
+    VisitEvent,
+)
+from tracker.rules import vitals
+from tracker.rules.attention import Level
+from tracker.rules.permissions import Actor, Role
+from tracker.rules.vocabulary import CourseStatus, ReminderStatus, TaskStatus, VisitStatus
+from tracker.services import audit, clinic, diary, settings, visit_record
+
+D = date(2026, 11, 24)
+KEY = b"k" * 32
+
+
+def make(day=D):
+    return demo.make(day, key=KEY, base_url="http://127.0.0.1:8000")
+
+
+@pytest.fixture
+def made(database):
+    return make()
+
+
+def desk(session) -> Actor:
+    user = session.scalars(select(UserAccount).where(UserAccount.role == Role.COORDINATOR)).one()
+    return Actor(user.clinic_id, user.id, user.role, user.name)
+
+
+def board_of(session, made):
+    actor = desk(session)
+    return diary.day_board(session, actor, clinic.info(session, actor.clinic_id), made.day, now=made.at)
+
+
+def test_at_1142_the_board_tells_the_story(made):
+    with db.read() as session:
+        board = board_of(session, made)
+
+    counts = board.counts
+    assert (counts.visits, counts.done, counts.in_rooms, counts.waiting, counts.to_come, counts.free) == (
+        9,
+        1,
+        3,
+        1,
+        4,
+        0,
+    )
+    said = {(need.chip.level, need.visit.patient if need.visit else need.task.patient) for need in board.needs}
+    assert said == {
+        (Level.STOP, "Bianchi, Sara"),
+        (Level.STOP, "Tran, Linh"),
+        (Level.STOP, "Brooks, Marcus"),
+        (Level.SOON, "Haddad, Yusuf"),
+        (Level.SOON, "Schmidt, Ursula"),
+        (Level.SOON, "Novak, Petra"),
+        (Level.SOON, "Alvarez, Mateo"),
+        (Level.SOON, "Petrov, Dmitri"),
+    }
+    bars = {bar.visit.patient.split(",")[0]: bar for row in board.rows for bar in row.bars}
+    assert {name: int(bar.visit.mg) for name, bar in bars.items()} == {
+        "Okafor": 41,
+        "Haddad": 44,
+        "Schmidt": 36,
+        "Tran": 40,
+        "Ibrahim": 42,
+        "Bianchi": 33,
+        "Novak": 35,
+        "Alvarez": 47,
+        "Fraser": 45,
+    }
+    assert (bars["Haddad"].chip.minutes, bars["Tran"].chip.minutes) == (57, 4)
+    assert (bars["Bianchi"].visit.answer_for, bars["Bianchi"].chip.minutes) == ("Dr A. Hale", -17)
+    assert (bars["Fraser"].visit.sequence, bars["Schmidt"].visit.ordinal) == (5, 5)
+    wait = next(need.effect for need in board.needs if need.effect and need.effect.next == "Ibrahim, Salma")
+    assert wait.start_by.astimezone(clinic.ZoneInfo("America/Denver")).strftime("%H:%M") == "12:00"
+    assert wait.after_next == "Alvarez, Mateo"
+
+
+def test_what_is_past_holds_together(made):
+    """Every infusion given has order, checked dose, whole vital signs, way home and signed note; today's one isn't."""
+    with db.read() as session:
+        actor = desk(session)
+        given = session.scalars(select(Visit).where(Visit.status == VisitStatus.DISCHARGED)).all()
+        for visit in given:
+            record = visit_record.load(session, actor, visit.id, now=visit.ends_at)
+            steps = [step.status for step in record.steps]
+            assert steps[0] is VisitStatus.ARRIVED
+            assert steps[-1] is VisitStatus.DISCHARGED
+            assert record.dose.checked_by
+            assert record.dose.given_mg
+            assert not record.checklist.left
+            assert all(column.state is vitals.SetState.DONE for column in record.columns(visit.ends_at))
+            assert all(effect.resolved_at for effect in record.effects)
+            today = visit.starts_at > made.at - timedelta(hours=12)
+            assert [bool(note.signed_at) for note in record.notes] == ([] if today else [True])
+        assert len(given) == 63
+
+
+def test_nothing_waits_that_should_be_done(made):
+    """No message is due and unsent, no task overdue but the one for Brooks, no series over and running."""
+    with db.read() as session:
+        late = select(Reminder).where(Reminder.send_at <= made.at, Reminder.status == ReminderStatus.SCHEDULED)
+        lost = select(Reminder).where(Reminder.status.in_((ReminderStatus.FAILED, ReminderStatus.UNCERTAIN)))
+        overdue = select(Task.kind).where(Task.status == TaskStatus.OPEN, Task.due_at < made.at)
+        over = (
+            select(Course)
+            .where(Course.status == CourseStatus.ACTIVE)
+            .where(
+                ~select(Visit.id)
+                .where(Visit.course_id == Course.id, Visit.starts_at > made.at - timedelta(hours=12))
+                .exists()
+            )
+        )
+        assert session.scalars(late).all() == []
+        assert session.scalars(lost).all() == []
+        assert session.scalars(overdue).all() == ["no_show"]
+        assert session.scalars(over).all() == []
+        assert audit.verify(session, session.scalars(select(Clinic.id)).one()).faults == ()
+
+
+def test_it_is_the_same_every_time_for_the_same_day(sqlite_url):
+    db.configure(sqlite_url)
+    first = _content(make())
+    with db.engine().begin() as connection:
+        connection.execute(text("PRAGMA foreign_keys=OFF"))
+    _wipe()
+    assert _content(make()) == first
+
+
+def _wipe():
+    from sqlalchemy import MetaData
+
+    from tests.conftest import upgrade
+
+    tables = MetaData()
+    with db.engine().begin() as connection:
+        tables.reflect(connection)
+        tables.drop_all(connection)
+    upgrade(str(db.engine().url))
+
+
+def _content(made):
+    """Return what the demonstration says, with the ids that addresses carry."""
+    queries = (
+        select(Patient.id, Patient.search_text, Patient.weight_kg, Patient.intake_status),
+        select(Course.id, Course.patient_id, Course.status, Course.created_at),
+        select(Visit.id, Resource.name, Visit.starts_at, Visit.status).join(Resource, Resource.id == Visit.room_id),
+        select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at, VisitEvent.detail),
+        select(Dose.visit_id, Dose.mg, Dose.given_mg),
+        select(Note.visit_id, Note.body),
+        select(Task.patient_id, Task.kind, Task.status, Task.due_at, Task.detail),
+        select(Reminder.patient_id, Reminder.purpose, Reminder.status, Reminder.send_at),
+    )
+    with db.read() as session:
+        return made, [sorted(map(repr, session.execute(query))) for query in queries]
+
+
+@pytest.mark.parametrize("first", [date(2026, 11, 20), date(2026, 12, 21), date(2027, 3, 8)])
+def test_any_day_has_room_for_the_story(first):
+    """Two weeks of days each: Thanksgiving, the turn of the year, the clocks going forward."""
+    for day in filter(is_open, (first + timedelta(days=n) for n in range(14))):
+        story = runs(day)
+        for run, places in zip(story, Places().settle(story, day), strict=True):
+            starts = [place.starts_at for place in places]
+            gaps = [later - start for start, later in pairwise(starts)]
+            assert all(run.protocol.min_gap <= gap <= run.protocol.max_gap for gap in gaps), (day, run.family)
+            assert len(places) == run.protocol.visits or run.ended
+
+
+def test_on_a_closed_day_it_is_the_next_one(database):
+    assert thanksgiving(2026) == date(2026, 11, 26)
+    made = make(date(2026, 11, 28))
+
+    assert made.day == date(2026, 11, 30)
+    with db.read() as session:
+        assert board_of(session, made).counts.visits == 9
+        assert session.scalar(select(func.count()).select_from(Patient)) == 24
+        assert settings.of_clinic(session, desk(session).clinic_id)
