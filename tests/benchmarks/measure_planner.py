@@ -4,7 +4,7 @@ import statistics
 import time
 
 from tests.benchmarks.instances import Instance, instance
-from tracker.rules.planner import plan, why_nothing_fits
+from tracker.rules.planner import plan
 
 LIMITS = {"plan_5_rooms_ms_median": 60.0, "plan_5_rooms_ms_p95": 200.0, "plan_20_rooms_ms_p95": 300.0}
 LOAD = 0.7

@@ -62,7 +62,7 @@ class Candidates:
         self.days = request.free.days
         self.block = Block(request.protocol, request.free)
         self._by_day: dict[int, list[Candidate]] = {}
-        self._prices: dict[Candidate, tuple[int, ...]] = {}
+        self._by_room: dict[int, list[tuple[int, int, int]]] = {}
 
     @property
     def patient(self) -> Resource:
@@ -100,10 +100,19 @@ class Candidates:
     @cached_property
     def homes(self) -> list[Home]:
         """What may be the series' room and physician: those wished for, else any that may be used."""
-        rooms = [room for room in self.rooms if room.id == self.wishes.room_id]
-        physicians = [one for one in self.physicians if one.id == self.wishes.clinician_id]
-        costs = BROKEN_WISH if rooms else AWAY, BROKEN_WISH if physicians else AWAY
-        return [Home(room, one, *costs) for room in rooms or self.rooms for one in physicians or self.physicians]
+        room_cost = BROKEN_WISH if self._home_rooms != self.rooms else AWAY
+        physician_cost = BROKEN_WISH if self._home_physicians != self.physicians else AWAY
+        return [
+            Home(room, one, room_cost, physician_cost) for room in self._home_rooms for one in self._home_physicians
+        ]
+
+    @cached_property
+    def _home_rooms(self) -> list[Resource]:
+        return [room for room in self.rooms if room.id == self.wishes.room_id] or self.rooms
+
+    @cached_property
+    def _home_physicians(self) -> list[Resource]:
+        return [one for one in self.physicians if one.id == self.wishes.clinician_id] or self.physicians
 
     def on(self, day: int) -> list[Candidate]:
         """List the allowed starts of a day, earliest first."""
@@ -158,6 +167,9 @@ class Candidates:
         return fitting(self.days.local_bits(day, first, last), (spans[0][0], spans[-1][1]))
 
     def _near(self, day: int, preferred: int) -> int:
+        if not self.days.changes(day):
+            first, last = preferred - KEPT_WITHIN, preferred + KEPT_WITHIN
+            return mask(max(0, -(-first // SLOT)), last // SLOT + 1)
         slots = range(self.days.sizes[day])
         return sum(1 << slot for slot in slots if abs(self.days.minute(day, slot) - preferred) <= KEPT_WITHIN)
 
@@ -175,12 +187,21 @@ class Candidates:
 
     def rooms_at(self, start: Candidate) -> list[tuple[int, Resource]]:
         """List the rooms that are free for a start, each with the cost of the holes it would leave."""
-        found = []
-        for room in self.rooms:
-            if self.block.starts(room, start.day) >> start.slot & 1:
-                before, after = self.block.holes(room, start.day)
-                found.append((HOLE * ((before >> start.slot & 1) + (after >> start.slot & 1)), room))
-        return found
+        costs = self._room_costs(start)
+        return [(cost, room) for cost, room in zip(costs, self.rooms, strict=True) if cost < INFINITE]
+
+    def _room_costs(self, start: Candidate) -> list[int]:
+        """Return the cost of the holes that a start would leave in each room that may be used."""
+        slot = start.slot
+        return [
+            HOLE * ((before >> slot & 1) + (after >> slot & 1)) if starts >> slot & 1 else INFINITE
+            for starts, before, after in self._rooms_on(start.day)
+        ]
+
+    def _rooms_on(self, day: int) -> list[tuple[int, int, int]]:
+        if day not in self._by_room:
+            self._by_room[day] = [(self.block.starts(room, day), *self.block.holes(room, day)) for room in self.rooms]
+        return self._by_room[day]
 
     def room_at(self, start: Candidate, home: Home | None) -> tuple[int, Resource]:
         """Return the cheapest room for a start, with its cost (no home: only that of the holes it leaves)."""
@@ -204,20 +225,15 @@ class Candidates:
 
     def prices(self, start: Candidate) -> tuple[int, ...]:
         """Return the same for each of `homes`, all at once."""
-        if start not in self._prices:
-            self._prices[start] = self._price_homes(start)
-        return self._prices[start]
-
-    def _price_homes(self, start: Candidate) -> tuple[int, ...]:
-        rooms = {room.id: cost for cost, room in self.rooms_at(start)}
-        elsewhere, wishes = min(rooms.values()), _wish_costs(start)
-        free = {one.id for one in self.physicians if self.block.starts(one, start.day) >> start.slot & 1}
-        return tuple(
-            wishes
-            + min(rooms.get(home.room.id, INFINITE), elsewhere + home.no_room)
-            + (0 if home.physician.id in free else home.no_physician)
-            for home in self.homes
+        costs, wishes, home = self._room_costs(start), _wish_costs(start), self.homes[0]
+        elsewhere = min(costs) + home.no_room
+        at_home = (
+            [costs[self.rooms.index(room)] for room in self._home_rooms] if self._home_rooms != self.rooms else costs
         )
+        rooms = [wishes + min(cost, elsewhere) for cost in at_home]
+        free = [self.block.starts(one, start.day) >> start.slot & 1 for one in self._home_physicians]
+        physicians = [0 if there else home.no_physician for there in free]
+        return tuple(room + physician for room in rooms for physician in physicians)
 
     def nurse_at(self, start: Candidate) -> Resource:
         """Return the nurse for a single start: the one wished for, else the first who is free."""

@@ -5,7 +5,7 @@ operation on thousands of lanes takes a few microseconds; one by one they would 
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 WIDTH = 32
 LARGEST = (1 << WIDTH - 1) - 1
@@ -16,6 +16,7 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.size = count * WIDTH // 8  # bytes
         self.ones = self.pack([1] * count)  # multiplied by a number: that number in every lane
         self._guards = self.ones << WIDTH - 1
 
@@ -25,10 +26,23 @@ class Lanes:
 
     def unpack(self, packed: int) -> list[int]:
         """Return the lanes as numbers."""
-        return list(struct.unpack(f"<{self.count}I", packed.to_bytes(self.count * WIDTH // 8, "little")))
+        return list(struct.unpack(f"<{self.count}I", packed.to_bytes(self.size, "little")))
+
+    def one_by_one(self, parts: Iterable[int]) -> int:
+        """Return wider lanes: these, then those, each part as wide as this."""
+        return int.from_bytes(b"".join([part.to_bytes(self.size, "little") for part in parts]), "little")
+
+    def again(self, packed: int, times: int) -> int:
+        """Return wider lanes: the same ones so many times over."""
+        return int.from_bytes(packed.to_bytes(self.size, "little") * times, "little")
 
     def least(self, one: int, other: int) -> int:
         """Return the lesser number of each lane."""
         # A guard bit survives the subtraction where `one` is not less; it becomes a mask of all bits below it.
         kept = ((one | self._guards) - other) & self._guards
         return one ^ ((one ^ other) & (kept - (kept >> WIDTH - 1)))
+
+
+def lane(packed: int, number: int) -> int:
+    """Return the number in one lane."""
+    return packed >> number * WIDTH & (1 << WIDTH) - 1

@@ -41,8 +41,7 @@ class Chains:
 
     def after(self, need: Need, node: int) -> Need:
         """Return what a chain still needs after a visit at a node."""
-        day = self.days[node]
-        return tuple(max(0, left - (day not in days)) for left, days in zip(need, self.unlike, strict=True))
+        return _less(need, [self.days[node] not in days for days in self.unlike])
 
 
 def to_go(
@@ -84,12 +83,22 @@ def to_go(
 
 def _steps(chains: Chains) -> list[dict[Need, list[Need]]]:
     """Return, for each visit and each need it may meet that can still be met, the need after it by node."""
+    # Few days differ in which of the others they are new to.
+    news = [tuple(day not in days for days in chains.unlike) for day in chains.days]
     steps, needs = [], {chains.need}
     for visit in range(chains.length):
-        met = {need for need in needs if max(need, default=0) <= chains.length - visit}
-        steps.append({need: [chains.after(need, node) for node in range(len(chains.days))] for need in met})
-        needs = {after for following in steps[-1].values() for after in following}
+        here = {}
+        for need in needs:
+            if max(need, default=0) <= chains.length - visit:
+                after = {new: _less(need, new) for new in set(news)}
+                here[need] = [after[new] for new in news]
+        steps.append(here)
+        needs = {after for following in here.values() for after in following}
     return steps
+
+
+def _less(need: Need, new: Sequence[bool]) -> Need:
+    return tuple(max(0, left - here) for left, here in zip(need, new, strict=True))
 
 
 def cheapest(

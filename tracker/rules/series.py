@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
-from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from tracker.rules.candidates import Candidate, Candidates, Home, minutes_of
 from tracker.rules.costs import WAIT, gap_cost, hour_cost
-from tracker.rules.lanes import WIDTH, Lanes
+from tracker.rules.lanes import Lanes, lane
 from tracker.rules.search import INFINITE, Chains, cheapest, to_go
 
 
@@ -47,9 +46,12 @@ class SeriesSearch:
         self.homes = candidates.homes
         self.anchors = self._anchors()
         self.offsets = range(max(1, len(self.protocol.rhythm)))
-        # Lane by lane: offset, then anchor, then home.
-        self.lanes = Lanes(len(self.offsets) * len(self.anchors) * len(self.homes))
-        self._all = self._all_costs() if self.homes else []
+        self._hour_costs: dict[int, int] = {}
+        # Lane by lane: offset, then home, then anchor.
+        self._by_anchor = Lanes(len(self.anchors))
+        self._by_home = Lanes(len(self.anchors) * len(self.homes))
+        self._lanes = Lanes(len(self.anchors) * len(self.homes) * len(self.offsets))
+        self._costs = [self._by_home.again(self._node_costs(node), len(self.offsets)) for node in self.nodes]
 
     # Nodes and edges
 
@@ -118,29 +120,28 @@ class SeriesSearch:
 
     # Costs, for all combinations at once
 
-    def _by_offset(self, costs: Sequence[int]) -> int:
-        """Return lanes in which every combination has the cost of its offset."""
-        same = len(self.anchors) * len(self.homes)
-        return self.lanes.pack([cost for cost in costs for _ in range(same)])
-
-    def _all_costs(self) -> list[int]:
-        """Return what a visit costs at each node."""
-        once = Lanes(len(self.anchors) * len(self.homes))
-        again = sum(1 << n * once.count * WIDTH for n in self.offsets)
-        return [self._node_costs(node, once) * again for node in self.nodes]
-
-    def _node_costs(self, node: Sequence[Candidate], once: Lanes) -> int:
+    def _node_costs(self, node: Sequence[Candidate]) -> int:
+        """Return what a visit costs at a node, for every home and anchor."""
         minutes: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for start in node:
             minutes[self.candidates.prices(start)].append(start.minute)
-        each_home = sum(1 << n * WIDTH for n in range(len(self.homes)))
-        each_anchor = sum(1 << n * len(self.homes) * WIDTH for n in range(len(self.anchors)))
-        found = []
-        for prices, starts in minutes.items():
-            hours = [min(hour_cost(abs(minute - anchor)) for minute in starts) for anchor in self.anchors]
-            by_anchor = sum(cost << n * len(self.homes) * WIDTH for n, cost in enumerate(hours))
-            found.append(by_anchor * each_home + once.pack(prices) * each_anchor)
-        return reduce(once.least, found)
+        found = [
+            self._by_anchor.again(reduce(self._by_anchor.least, map(self._hours, starts)), len(self.homes))
+            + self._by_anchor.one_by_one(price * self._by_anchor.ones for price in prices)
+            for prices, starts in minutes.items()
+        ]
+        return reduce(self._by_home.least, found)
+
+    def _hours(self, minute: int) -> int:
+        """Return what a start at a clock time costs, for every anchor."""
+        if minute not in self._hour_costs:
+            costs = [hour_cost(abs(minute - anchor)) for anchor in self.anchors]
+            self._hour_costs[minute] = self._by_anchor.pack(costs)
+        return self._hour_costs[minute]
+
+    def _of_offsets(self, costs: Sequence[int]) -> int:
+        """Return lanes in which every combination has the cost of its offset."""
+        return self._by_home.one_by_one(cost * self._by_home.ones for cost in costs)
 
     # The search
 
@@ -155,45 +156,37 @@ class SeriesSearch:
             taken = [*taken, frozenset(start.day for start in found.starts)]
 
     def _cheapest(self, chains: Chains) -> Series | None:
-        """Solve all lanes but for the span, then take them in order until one keeps it at no more than it promised."""
-        queue: list[tuple[int, int, tuple[int, ...]]] = [
-            (cost, lane, ()) for lane, cost in enumerate(self._least_costs(chains)) if cost < INFINITE
-        ]
-        heapify(queue)
-        while queue:
-            cost, lane, nodes = heappop(queue)
-            if nodes:
-                return self._chosen(lane, nodes, cost)
-            if exact := self._exact(chains, lane):
-                heappush(queue, (exact[0], lane, exact[1]))
-        return None
+        """Solve all lanes but for the span, then take them in order while one may still be better than the best."""
+        promised, best = self._least_costs(chains), None
+        while (cost := min(promised)) < (best.cost if best else INFINITE):
+            number = promised.index(cost)
+            promised[number] = INFINITE
+            found = self._exact(chains, number)
+            if found and (best is None or found.cost < best.cost):
+                best = found
+        return best
 
     def _least_costs(self, chains: Chains) -> list[int]:
-        infinite = INFINITE * self.lanes.ones
+        lanes = self._lanes
         gaps = [
-            [self._by_offset(costs) for costs in zip(*number, strict=True)]
-            for number in zip(*(self._gap_costs(offset) for offset in self.offsets), strict=True)
+            [self._of_offsets(costs) for costs in zip(*number, strict=True)]
+            for number in zip(*map(self._gap_costs, self.offsets), strict=True)
         ]
-        table = to_go(chains, self._all, gaps, self.lanes.least, infinite)
-        first = [self._by_offset(costs) for costs in zip(*map(self._first, self.offsets), strict=True)]
+        table = to_go(chains, self._costs, gaps, lanes.least, INFINITE * lanes.ones)
+        first = [self._of_offsets(costs) for costs in zip(*map(self._first, self.offsets), strict=True)]
         totals = (begin + rest for begin, rest in zip(first, table[0][chains.need], strict=True))
-        return self.lanes.unpack(reduce(self.lanes.least, totals, infinite))
+        return lanes.unpack(reduce(lanes.least, totals, INFINITE * lanes.ones))
 
-    def _combination(self, lane: int) -> tuple[int, int, int]:
-        """Return the numbers of a lane's offset, anchor and home."""
-        others, home = divmod(lane, len(self.homes))
-        offset, anchor = divmod(others, len(self.anchors))
-        return offset, anchor, home
-
-    def _exact(self, chains: Chains, lane: int) -> tuple[int, tuple[int, ...]] | None:
-        offset = self._combination(lane)[0]
-        costs = [packed >> lane * WIDTH & (1 << WIDTH) - 1 for packed in self._all]
-        return cheapest(chains, self._first(offset), costs, self._gap_costs(offset))
-
-    def _chosen(self, lane: int, nodes: Sequence[int], cost: int) -> Series:
-        offset, anchor, home = self._combination(lane)
-        starts = tuple(self._best_start(self.nodes[node], self.anchors[anchor], home) for node in nodes)
-        return Series(starts, self.anchors[anchor], self.homes[home], offset, cost, len(self.given) + 1)
+    def _exact(self, chains: Chains, number: int) -> Series | None:
+        """Return the cheapest series of one lane that keeps the span."""
+        others, anchor = divmod(number, len(self.anchors))
+        offset, home = divmod(others, len(self.homes))
+        costs = [lane(packed, number) for packed in self._costs]
+        found = cheapest(chains, self._first(offset), costs, self._gap_costs(offset))
+        if found is None:
+            return None
+        starts = tuple(self._best_start(self.nodes[node], self.anchors[anchor], home) for node in found[1])
+        return Series(starts, self.anchors[anchor], self.homes[home], offset, found[0], len(self.given) + 1)
 
     def _best_start(self, node: Sequence[Candidate], anchor: int, home: int) -> Candidate:
         prices = [self.candidates.prices(start)[home] + hour_cost(abs(start.minute - anchor)) for start in node]
