@@ -5,28 +5,33 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.conftest import NOW, upgrade
+from tests.conftest import upgrade
 from tests.web.conftest import KEY
 from tests.web.sweep import _rows as rows_named
-from tests.web.world import World
-from tracker import clock, db
+from tracker import clock, db, demo
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.models import UserAccount
+from tracker.models import PatientLink, UserAccount, Visit
 from tracker.rules.permissions import Actor, Permission
+from tracker.rules.vocabulary import VisitStatus
 from tracker.services import accounts, links, portal
+from tracker.web.access import portal_cookie
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
 SCHEMES = ("light", "dark")
+DAY = date(2026, 11, 24)
+# Pages that are about another row than the patient in the middle of her infusion.
+ABOUT = {"moves.show": {"visit_id": "coming"}}
 # Nothing that Chromium does by itself may leave this machine.
 FLAGS = [
     "--disable-background-networking",
@@ -57,7 +62,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @dataclass(frozen=True)
-class Visit:
+class Look:
     """A page to look at: what the picture is called, where it is, and who looks."""
 
     name: str
@@ -81,13 +86,13 @@ class Site:
         clock.shift(timedelta())
         clock.shift(self.now - clock.now())
 
-    def pages(self) -> list[Visit]:
+    def pages(self) -> list[Look]:
         """Return every page there is, one of each kind, seen by the first role that may."""
-        found = [Visit("portal.welcome", f"/v/{self.ids['token']}", "nobody")]
+        found = [Look("portal.welcome", f"/v/{self.ids['token']}", "nobody")]
         for rule in sorted(self.app.url_map.iter_rules(), key=lambda rule: rule.endpoint):
             asked = self.app.view_functions[rule.endpoint].access
             if "GET" in rule.methods and not asked.background and rule.endpoint not in NO_PAGES:
-                found.append(Visit(rule.endpoint, self._address(rule), self._who(asked.permission, rule.endpoint)))
+                found.append(Look(rule.endpoint, self._address(rule), self._who(asked.permission, rule.endpoint)))
         return found
 
     def _who(self, permission: Permission, endpoint: str) -> str:
@@ -100,7 +105,9 @@ class Site:
     def _address(self, rule: Any) -> str:
         missing = [name for name in rule.arguments if name not in self.ids]
         more = rows_named(missing, self.people["coordinator"].clinic_id)[0] if missing else {}
-        parts = {name: {**more, **self.ids}[name] for name in rule.arguments}
+        known = {**more, **self.ids}
+        known |= {name: self.ids[other] for name, other in ABOUT.get(rule.endpoint, {}).items()}
+        parts = {name: known[name] for name in rule.arguments}
         with self.app.test_request_context():
             return str(rule.build(parts, append_unknown=False)[1])
 
@@ -129,8 +136,6 @@ class Site:
         with db.transaction() as session:
             link_id, secret = portal.enter(session, KEY.encode(), self.ids["token"], now=clock.now())
         with self.app.test_request_context(base_url=self.address):
-            from tracker.web.access import portal_cookie
-
             return {"name": portal_cookie()[0], "value": secret, "path": f"/my/{link_id}/"}
 
 
@@ -140,14 +145,14 @@ def site(folder: Path) -> Iterator[Site]:
     url = f"sqlite:///{folder / 'browser.db'}"
     upgrade(url)
     db.configure(url)
-    clock.shift(timedelta())
-    clock.shift(NOW - clock.now())
-    people, ids = _fill()
+    made = demo.make(DAY, key=KEY.encode(), base_url="http://127.0.0.1")
+    with db.read() as session:
+        people, ids = _people(session), _ids(session, DAY)
     app = create_app(Config(secret_key=KEY, demo=True))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    running = Site(f"http://127.0.0.1:{server.server_port}", app, people, ids, NOW)
+    running = Site(f"http://127.0.0.1:{server.server_port}", app, people, ids, made.at)
     running.set_clock()
     try:
         yield running
@@ -157,24 +162,38 @@ def site(folder: Path) -> Iterator[Site]:
         clock.shift(timedelta())
 
 
-def _fill() -> tuple[dict[str, Actor], dict[str, Any]]:
-    world = World()
-    own = world.own
-    chosen: dict[str, UUID] = world.chosen[own.clinic.id]
-    people = {
-        "coordinator": own.coordinator,
-        "nurse": own.nurse,
-        "physician": own.physician,
-        "admin": own.admin,
-        "auditor": world.auditor,
+def _people(session: Session) -> dict[str, Actor]:
+    """Return somebody of each role; a page is looked at by the first of them who may."""
+    found = session.scalars(select(UserAccount).order_by(UserAccount.email)).all()
+    return {
+        role: next(Actor(one.clinic_id, one.id, one.role, one.name) for one in found if one.role == role)
+        for role in ("coordinator", "nurse", "physician", "admin", "auditor")
+        if any(one.role == role for one in found)
     }
-    token = links.make_token(KEY.encode(), chosen["link_id"], 1)
-    return people, {**chosen, "token": token, "day": "2026-03-02"}
+
+
+def _ids(session: Session, day: date) -> dict[str, Any]:
+    """Return what stands in addresses: the patient of the day's fourth visit, who is being infused, and her link."""
+    visit = session.scalars(select(Visit).where(Visit.status == VisitStatus.INFUSING)).one()
+    coming = session.scalars(
+        select(Visit).where(Visit.course_id == visit.course_id, Visit.status == VisitStatus.BOOKED)
+    ).first()
+    link = session.scalars(select(PatientLink).where(PatientLink.course_id == visit.course_id)).one()
+    token = links.make_token(KEY.encode(), link.id, link.generation)
+    return {
+        "patient_id": visit.patient_id,
+        "course_id": visit.course_id,
+        "visit_id": visit.id,
+        "link_id": link.id,
+        "token": token,
+        "day": day.isoformat(),
+        "coming": coming.id if coming else visit.id,
+    }
 
 
 def visits(
     running: Site, browser: Browser, size: str, scheme: str, wanted: Sequence[str] = ("",)
-) -> Iterator[tuple[Visit, Page, list[str]]]:
+) -> Iterator[tuple[Look, Page, list[str]]]:
     """Open every page in turn whose name has a wanted word; yield it with whatever it complains of.
 
     That is the policy, errors, failed requests, a status other than 200.
