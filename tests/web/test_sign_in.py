@@ -156,6 +156,14 @@ def test_coming_and_going_leave_their_entries(browser, nora):
         assert session.scalar(select(func.count()).select_from(LoginSession)) == 0
 
 
+def test_a_wrong_password_leaves_its_entry_under_nobodys_name(browser, nora):
+    enter(browser(), password="not the password")
+
+    with db.read() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "sign-in failed")).one()
+    assert (entry.actor_id, entry.subject) == (None, f"user {nora.id} from 127.0.0.1")
+
+
 def test_an_auditor_starts_where_there_is_something_to_see(browser, house):
     with db.transaction() as session:
         new = accounts.AddUser(email="audit@example.org", name="A. Udit", role=Role.AUDITOR)

@@ -100,6 +100,13 @@ def open_session(session: Session, account: UserAccount, address: str, *, now: d
     return token
 
 
+def note_failure(session: Session, account: UserAccount, address: str, *, now: datetime) -> None:
+    """Keep that somebody, not necessarily its owner, gave a wrong password for this account."""
+    stranger = Actor(account.clinic_id, None, None, "somebody")
+    subject = f"user {account.id} from {address}"
+    audit.record(session, stranger, "sign-in failed", subject=subject, now=now)
+
+
 def resume(session: Session, token: str, *, now: datetime) -> SignedIn | None:
     """Return who a cookie's token stands for, if its session is still good."""
     row = session.execute(

@@ -132,9 +132,13 @@ def _check(email: str, password: str, *, field: str) -> UserAccount:
         guessing.count(session, email, request.remote_addr or "", now=g.now)
     with read() as session:
         account = accounts.account(session, email)
-    if account is None or not accounts.password_fits(account, password):
-        raise Invalid({field: _("E-mail address and password don't fit together. Check both and try again.")})
-    return account
+    fits = accounts.password_fits(account, password)  # asked without an account too: it takes as long
+    if account and fits:
+        return account
+    if account:
+        with transaction() as session:
+            accounts.note_failure(session, account, request.remote_addr or "", now=g.now)
+    raise Invalid({field: _("E-mail address and password don't fit together. Check both and try again.")})
 
 
 def _next() -> str:
