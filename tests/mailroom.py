@@ -1,15 +1,17 @@
 """Patients with a series and an address, made as short as a test of messages wants them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tests.conftest import NOW
 from tests.factories import House
 from tracker import db
-from tracker.models import Attempt, ContactPoint, Course, ProtocolVersion, Reminder, Task, Visit
-from tracker.rules.vocabulary import ContactChannel, Indication, ReminderStatus, VisitStatus
+from tracker.models import Attempt, ContactPoint, Course, Patient, ProtocolVersion, Reminder, Resource, Task, Visit
+from tracker.rules.vocabulary import ContactChannel, Indication, IntakeStatus, ReminderStatus, ResourceKind, VisitStatus
 from tracker.services import delivery, reminders
 from tracker.services.delivery import Lease, Letter, Result
 
@@ -19,50 +21,82 @@ def patient(house: House, name: str, *, email: str | None = "", consent: bool = 
     patient_id = house.patient(name)
     if email is not None:
         with db.transaction() as session:
-            session.add(
-                ContactPoint(
-                    clinic_id=house.clinic.id,
-                    patient_id=patient_id,
-                    channel=ContactChannel.EMAIL,
-                    address=email or f"{name.split()[0].lower()}@example.org",
-                    consent_at=NOW if consent else None,
-                    consent_wording="May we write to you?" if consent else None,
-                )
-            )
+            session.add(address(house, patient_id, email or f"{name.split()[0].lower()}@example.org", consent))
     return patient_id
+
+
+def address(house: House, patient_id: UUID, email: str, consent: bool = True) -> ContactPoint:
+    """Return a patient's address."""
+    return ContactPoint(
+        clinic_id=house.clinic.id,
+        patient_id=patient_id,
+        channel=ContactChannel.EMAIL,
+        address=email,
+        consent_at=NOW if consent else None,
+        consent_wording="May we write to you?" if consent else None,
+    )
 
 
 def series(house: House, patient_id: UUID, *starts: datetime, booked_at: datetime = NOW) -> UUID:
     """Book a series by hand (rooms don't matter here) and plan its messages; return the course's id."""
     with db.transaction() as session:
-        protocol = session.scalars(select(ProtocolVersion).where(ProtocolVersion.clinic_id == house.clinic.id)).first()
-        course = Course(
+        return _book(session, house, patient_id, starts, booked_at)
+
+
+def _book(session: Session, house: House, patient_id: UUID, starts: Sequence[datetime], booked_at: datetime) -> UUID:
+    protocol = session.scalars(select(ProtocolVersion).where(ProtocolVersion.clinic_id == house.clinic.id)).first()
+    course = Course(
+        clinic_id=house.clinic.id,
+        patient_id=patient_id,
+        protocol_id=protocol.id,
+        indication=Indication.TRD,
+        created_at=booked_at,
+    )
+    session.add(course)
+    session.flush()
+    visits = [
+        Visit(
             clinic_id=house.clinic.id,
+            course_id=course.id,
             patient_id=patient_id,
-            protocol_id=protocol.id,
-            indication=Indication.TRD,
+            ordinal=ordinal,
+            starts_at=start,
+            ends_at=start + timedelta(minutes=150),
+            room_id=house.resources["Sage"],
+            nurse_id=house.resources["J. Adeyemi"],
+            physician_id=house.resources["Dr A. Hale"],
             created_at=booked_at,
         )
-        session.add(course)
-        session.flush()
-        visits = [
-            Visit(
-                clinic_id=house.clinic.id,
-                course_id=course.id,
-                patient_id=patient_id,
-                ordinal=ordinal,
-                starts_at=start,
-                ends_at=start + timedelta(minutes=150),
-                room_id=house.resources["Sage"],
-                nurse_id=house.resources["J. Adeyemi"],
-                physician_id=house.resources["Dr A. Hale"],
-                created_at=booked_at,
+        for ordinal, start in enumerate(starts, start=1)
+    ]
+    session.add_all(visits)
+    reminders.plan_for_course(session, house.coordinator, course, visits, now=booked_at)
+    return course.id
+
+
+def many(house: House, count: int, start: datetime) -> None:
+    """Book one visit each for many patients, in one transaction."""
+    with db.transaction() as session:
+        for number in range(count):
+            resource = Resource(clinic_id=house.clinic.id, kind=ResourceKind.PATIENT, name=f"P{number}")
+            session.add(resource)
+            session.flush()
+            session.add(
+                Patient(
+                    id=resource.id,
+                    clinic_id=house.clinic.id,
+                    chart_number=f"P{number}",
+                    given_name=f"P{number}",
+                    family_name="Test",
+                    search_text="",
+                    birth_date=NOW.date(),
+                    intake_status=IntakeStatus.CLEARED,
+                    created_at=NOW,
+                )
             )
-            for ordinal, start in enumerate(starts, start=1)
-        ]
-        session.add_all(visits)
-        reminders.plan_for_course(session, house.coordinator, course, visits, now=booked_at)
-        return course.id
+            session.flush()
+            session.add(address(house, resource.id, f"p{number}@example.org"))
+            _book(session, house, resource.id, [start], NOW)
 
 
 def plan(house: House, course_id: UUID, *, now: datetime) -> reminders.Planned:

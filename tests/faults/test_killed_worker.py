@@ -1,0 +1,29 @@
+"""A worker killed at each step of a send: nothing lost, nothing twice, and each guard is there for a reason."""
+
+import random
+
+import pytest
+
+from tests.faults.killing import EXPECTED, kill
+
+
+def test_a_worker_killed_at_each_step_loses_nothing_and_doubles_nothing(database):
+    verdict = kill(database, list(EXPECTED), each=2, chance=random.Random(1))
+    assert verdict.surprises == []
+    assert (verdict.kills, verdict.lost, verdict.doubled, verdict.untold) == (len(EXPECTED), 0, 0, 0)
+    assert verdict.uncertain == 6
+    assert verdict.sent == verdict.messages - 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("guard", "step", "doubled", "lost"),
+    [
+        ("mark", "answered", True, False),  # marked afterwards
+        ("doubt", "answered", True, False),  # what was being sent is taken for not sent
+        ("release", "leased", False, True),  # what a dead worker had is never taken back
+    ],
+)
+def test_without_a_guard_the_same_test_is_red(database, guard, step, doubled, lost):
+    verdict = kill(database, [step], each=1, guard=guard, chance=random.Random(1))
+    assert (verdict.doubled > 0, verdict.lost > 0) == (doubled, lost)
