@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, insert, select
 from tracker.models import Base, new_id
 from tracker.rules.vocabulary import ResourceKind
 
-STEP = timedelta(weeks=6)  # longer than the demonstration's past, so that no copy's visits meet another's
+STEP = timedelta(weeks=32)  # longer than the demonstration's past, so that no copy's visits meet another's
 Row = dict[str, Any]
 # What a copy takes along of each table, in the order in which rows may point to each other.
 COPIED = (

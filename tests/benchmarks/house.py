@@ -1,19 +1,23 @@
-"""A clinic on a fresh SQLite file, and a coordinator signed in to it."""
+"""The demonstration on a fresh SQLite file at 11:42 of its day, and its coordinator signed in."""
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 from uuid import UUID
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from tests.conftest import NOW, upgrade
-from tests.factories import House, make_clinic, make_patient
+from tests.conftest import upgrade
+from tests.factories import make_patient
 from tests.web.conftest import KEY, sign_in
-from tracker import clock, db
+from tracker import clock, db, demo
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.rules.permissions import Actor
+from tracker.models import Clinic, UserAccount
+from tracker.rules.permissions import Actor, Role
+
+DAY = date(2026, 11, 17)  # a Tuesday without a holiday in the weeks after it but one
 
 
 @dataclass
@@ -23,11 +27,10 @@ class Opened:
     client: FlaskClient
     actor: Actor
     midnight: datetime
-    house: House
 
     def new_patient(self, name: str) -> UUID:
         """Add a cleared patient."""
-        return make_patient(self.house.clinic.id, name)
+        return make_patient(self.actor.clinic_id, name)
 
 
 def opened(folder: Path) -> Opened:
@@ -35,11 +38,13 @@ def opened(folder: Path) -> Opened:
     url = f"sqlite:///{folder}/tracker.db"
     upgrade(url)
     db.configure(url)
-    clock.shift(NOW - clock.now())
-    house = make_clinic()
-    make_patient(house.clinic.id, "Ada Test")
-    client = create_app(Config(secret_key=KEY)).test_client()
+    made = demo.make(DAY, key=KEY.encode(), base_url="http://127.0.0.1:8000")
+    clock.shift(made.at - clock.now())
+    with db.read() as session:
+        user = session.scalars(select(UserAccount).where(UserAccount.role == Role.COORDINATOR)).one()
+        zone = session.scalars(select(Clinic)).one().zone
+    actor = Actor(user.clinic_id, user.id, user.role, user.name)
+    client = create_app(Config(secret_key=KEY, demo=True)).test_client()
     client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
-    sign_in(client, house.coordinator)
-    today = NOW.astimezone(house.clinic.zone).date()
-    return Opened(client, house.coordinator, datetime.combine(today, time(), house.clinic.zone), house)
+    sign_in(client, actor)
+    return Opened(client, actor, datetime.combine(made.day, time(), zone))
