@@ -166,9 +166,10 @@ def draw(
     )
 
 
-def _urgency(need: Need) -> tuple[bool, datetime]:
+def _urgency(need: Need) -> tuple[bool, bool, datetime]:
+    """Red before amber; who is here before who must be called; then the longest waiting."""
     assert need.chip.at
-    return need.chip.level is not Level.STOP, need.chip.at
+    return need.chip.level is not Level.STOP, need.task is not None, need.chip.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,9 @@ def _about_waiting(candidates: Candidates, series: Series) -> Iterator[Reason]:
 
 def _about_hours(candidates: Candidates, series: Series) -> Iterator[Reason]:
     costs = [hour_cost(abs(start.minute - series.anchor)) for start in series.starts]
-    if len({start.minute for start in series.starts}) == 1:
-        if len(costs) > 1 or costs[0]:
-            clock = _clock(candidates, series.starts[0].day, series.starts[0].minute)
-            yield Reason(Why.HOUR, _("Same time every visit: %(clock)s", clock=clock), sum(costs))
+    if len(costs) > 1 and len({start.minute for start in series.starts}) == 1:
+        clock = _clock(candidates, series.starts[0].day, series.starts[0].minute)
+        yield Reason(Why.HOUR, _("Same time every visit: %(clock)s", clock=clock), sum(costs))
         return
     for (ordinal, start), cost in zip(_numbered(series), costs, strict=True):
         if cost:
