@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import time, timedelta
+from uuid import UUID
 
 import pytest
 
 from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, ClinicWeek
 from tracker.errors import Refused
 from tracker.rules.availability import STARTS_LANE
-from tracker.rules.planner import Why, Wish, alternatives, free_places, place, plan, why_nothing_fits
+from tracker.rules.block import Block
+from tracker.rules.planner import Why, Wish, alternatives, free_places, place, place_series, plan, why_nothing_fits
 from tracker.rules.protocol import SINGLE, THREE_A_WEEK, TWO_A_WEEK
 
 
@@ -135,6 +137,71 @@ def test_a_visit_is_refused_with_the_rule_that_is_in_the_way(start, message):
         place(clinic.request(), 2, clinic.at(start), room_id=SAGE.id, before=clinic.at("2026-03-02 09:00"))
 
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize("room_id", [KIM.id, ADA.id, UUID(int=77)], ids=["a nurse", "the patient", "nobody"])
+def test_only_a_room_is_a_room(room_id):
+    clinic = ClinicWeek()
+
+    with pytest.raises(Refused, match="Visit 1: there is no such room"):
+        place(clinic.request(SINGLE), 1, clinic.at("2026-03-02 09:00"), room_id=room_id)
+    with pytest.raises(Refused, match="Visit 1: there is no such room"):
+        place_series(clinic.request(SINGLE), [(clinic.at("2026-03-02 09:00"), room_id)])
+
+
+def test_a_plan_that_was_shown_is_refused_when_one_of_its_places_is_taken_meanwhile():
+    clinic = ClinicWeek()
+    shown = [(visit.starts_at, visit.room_id) for visit in plan(clinic.request(preferred_time=time(9)))[0].visits]
+    clinic.take(SAGE, "2026-03-06 11:00", "2026-03-06 12:00")
+
+    with pytest.raises(Refused, match="Visit 3: Sage is taken"):
+        place_series(clinic.request(), shown)
+
+
+def test_a_series_put_together_by_hand_keeps_the_gaps_also_to_what_was_given():
+    clinic = ClinicWeek()
+    given = (clinic.at("2026-03-02 09:00"),)
+    request = replace(clinic.request(replace(THREE_A_WEEK, visits=3)), given=given)
+
+    with pytest.raises(Refused, match="Visit 2: too soon after the visit before"):
+        place_series(request, [(clinic.at(f"2026-03-{day} 09:00"), SAGE.id) for day in ("03", "05")])
+    with pytest.raises(Refused, match="Visit 2: too close to the visit after"):
+        place_series(request, [(clinic.at(f"2026-03-{day} 09:00"), SAGE.id) for day in ("04", "05")])
+    assert [
+        visit.ordinal for visit in place_series(request, [(clinic.at(f"2026-03-0{d} 09:00"), SAGE.id) for d in (4, 6)])
+    ] == [2, 3]
+
+
+def test_a_nurse_who_is_away_on_wednesdays_is_stood_in_for():
+    weekdays = tuple((one.id, day, 480, 1065) for one in (HALE, KIM) for day in range(5) if (one, day) != (KIM, 2))
+    clinic = ClinicWeek(resources=(SAGE, KIM, LEE, HALE), shifts=(*weekdays, (LEE.id, 2, 480, 1065)))
+
+    best = plan(clinic.request(preferred_time=time(9)))[0]
+
+    assert [visit.nurse_id for visit in best.visits] == [KIM.id, LEE.id, KIM.id] * 2
+
+
+def test_the_lane_with_less_free_time_before_is_taken_so_that_long_free_time_stays_whole():
+    """Kim's second patient leaves at 10:30, her first lane is free since 8:00: the next one follows the second."""
+    clinic = ClinicWeek()
+    clinic.take(KIM, "2026-03-02 08:15", "2026-03-02 10:30", lane=2)
+
+    visit = place(clinic.request(SINGLE), 1, clinic.at("2026-03-02 10:30"))
+
+    assert [claim.lane for claim in visit.claims if claim.resource_id == KIM.id] == [2, STARTS_LANE]
+
+
+@pytest.mark.parametrize(
+    ("start", "holes"),
+    [("08:00", 0), ("08:15", 1), ("10:15", 1), ("10:30", 0), ("12:45", 0), ("12:50", 1), ("15:10", 1), ("15:15", 0)],
+)
+def test_a_hole_is_time_of_the_room_in_which_no_block_fits(start, holes):
+    """The day is 8:00 to 17:45, a block 150 minutes: up to 12:45 another fits after it, from 10:30 one before it."""
+    clinic = ClinicWeek()
+    block, day = Block(SINGLE, clinic.free()), 0
+    slot = clinic.free().days.find(clinic.at(f"2026-03-02 {start}"))[1]
+
+    assert sum(bits >> slot & 1 for bits in block.holes(SAGE, day)) == holes
 
 
 def test_the_best_alternative_is_the_same_day_at_the_next_hour():

@@ -10,7 +10,7 @@ from tests.rules.brute import Brute, protocol
 from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, WONG, ClinicWeek
 from tracker.rules.availability import STARTS_LANE
 from tracker.rules.plan import Wish
-from tracker.rules.planner import plan
+from tracker.rules.planner import place_series, plan
 from tracker.rules.protocol import THREE_A_WEEK
 
 # An ordinary week; clocks forward on 8 March 2026, back on 1 November.
@@ -90,6 +90,7 @@ def test_no_plan_breaks_a_hard_rule_and_none_is_dearer_than_the_cheapest(made):
         cheapest = min(cost for starts, cost in possible.items() if unlike(clinic, starts, earlier, differ))
         assert option.cost == possible[tuple(option.starts)] == cheapest
         assert option.cost == sum(reason.cost for reason in option.reasons)
+        assert tuple(place_series(request, [(v.starts_at, v.room_id) for v in option.visits])) == option.visits
         earlier.append(days(clinic, option.starts))
     if len(plans) < 3:
         assert not any(unlike(clinic, starts, earlier, differ) for starts in possible)

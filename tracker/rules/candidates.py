@@ -1,6 +1,7 @@
 """Every start that a request allows, day by day, and what it costs by itself."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache, cached_property, reduce
@@ -234,6 +235,13 @@ class Candidates:
         free = [self.block.starts(one, start.day) >> start.slot & 1 for one in self._home_physicians]
         physicians = [0 if there else home.no_physician for there in free]
         return tuple(room + physician for room in rooms for physician in physicians)
+
+    def nurses_for(self, starts: Sequence[Candidate]) -> list[Resource]:
+        """Pick a nurse for each start of a series: the one wished for, else whoever can be there most often."""
+        free = [self.free_nurses(start) for start in starts]
+        often = Counter(nurse.id for nurses in free for nurse in nurses)
+        wished = self.wishes.clinician_id
+        return [max(nurses, key=lambda nurse: (nurse.id == wished, often[nurse.id])) for nurses in free]
 
     def nurse_at(self, start: Candidate) -> Resource:
         """Return the nurse for a single start: the one wished for, else the first who is free."""

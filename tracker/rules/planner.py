@@ -17,6 +17,7 @@ A service builds the input from a handful of SELECTs over a range of days, scope
         for visit in option.visits:         # ordinal, starts_at, ends_at, room_id, nurse_id, physician_id
             visit.claims                    # every (resource_id, lane, starts_at, ends_at) to insert, nothing more
         option.reasons                      # Reason(why, text, cost, ordinal): texts for the coordinator
+    place_series(request, [(visit.starts_at, visit.room_id), …])      # a plan again, if it is still free
     place(request, 3, starts_at, room_id=room.id, before=…, after=…)  # one visit exactly there, or Refused says why
     alternatives(request, 3, instead_of=…, room_id=…, physician_id=…, before=…, after=…)  # other places, ranked
     free_places(protocol, free, day, not_before=now)                  # where the board offers "free"
@@ -27,11 +28,7 @@ which keeps two of her infusions from starting within fifteen minutes.
 The search is exact for the costs of `costs.py`; see `series`.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-
-from tracker.rules.availability import Resource
-from tracker.rules.candidates import Candidate, Candidates
+from tracker.rules.candidates import Candidates
 from tracker.rules.explain import why_nothing_fits, why_so
 from tracker.rules.plan import (
     Alternative,
@@ -46,7 +43,7 @@ from tracker.rules.plan import (
     Wishes,
 )
 from tracker.rules.series import Series, SeriesSearch
-from tracker.rules.single import alternatives, free_places, place
+from tracker.rules.single import alternatives, free_places, place, place_series
 
 __all__ = [
     "Alternative",
@@ -62,6 +59,7 @@ __all__ = [
     "alternatives",
     "free_places",
     "place",
+    "place_series",
     "plan",
     "why_nothing_fits",
 ]
@@ -79,17 +77,9 @@ def plan(request: PlanRequest, k: int = 3) -> list[Plan]:
 
 
 def _plan(candidates: Candidates, series: Series) -> Plan:
-    nurses = _nurses(candidates, series.starts)
+    nurses = candidates.nurses_for(series.starts)
     visits = tuple(
         candidates.visit(ordinal, start, series.home, nurse)
         for ordinal, (start, nurse) in enumerate(zip(series.starts, nurses, strict=True), start=series.ordinal)
     )
     return Plan(visits, series.cost, tuple(why_so(candidates, series)))
-
-
-def _nurses(candidates: Candidates, starts: Sequence[Candidate]) -> list[Resource]:
-    """Pick a nurse for each start: the one wished for, else whoever can be there most often."""
-    free = [candidates.free_nurses(start) for start in starts]
-    often = Counter(nurse.id for nurses in free for nurse in nurses)
-    wished = candidates.wishes.clinician_id
-    return [max(nurses, key=lambda nurse: (nurse.id == wished, often[nurse.id])) for nurses in free]

@@ -1,12 +1,13 @@
 """One visit of a course: whether it may go exactly there, and where else it may go."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from uuid import UUID
 
 from tracker.errors import Refused
-from tracker.rules.availability import SLOT, FreeTime, mask, runs
+from tracker.rules.availability import SLOT, FreeTime, Resource, mask, runs
 from tracker.rules.candidates import Candidate, Candidates, Home
 from tracker.rules.costs import WAIT, gap_cost, hour_cost
 from tracker.rules.explain import about_visits, gap_obstacle, obstacle
@@ -38,16 +39,60 @@ def place(
         Refused: Something is in the way; the message says what.
     """
     candidates = Candidates(request)
-    room = request.free.by_id.get(room_id) if room_id else None
-    if room_id and (room is None or room.kind != ROOM):
-        raise Refused(_("This clinic has no such room. Choose another place."), field="room_id")
-    day, slot = _find(candidates, starts_at)
-    because = gap_obstacle(request.protocol, before, starts_at, after) or obstacle(candidates, day, slot, room)
-    if because:
-        raise Refused(_("Visit %(n)s: %(because)s.", n=ordinal, because=because), field="starts_at")
-    start = Candidate(day, slot, candidates.days.minute(day, slot), ())
+    room = _room(request, ordinal, room_id) if room_id else None
+    start = _start(candidates, ordinal, starts_at, room, before, after)
     home = next(home for home in candidates.homes if room is None or home.room.id == room.id)
     return candidates.visit(ordinal, start, home, candidates.nurse_at(start), room)
+
+
+def place_series(request: PlanRequest, places: Sequence[tuple[datetime, UUID]]) -> list[PlannedVisit]:
+    """Return the visits at these starts and rooms, in their order: all that remains of a course.
+
+    Whoever `plan` would have picked for them treats: the plan that was shown is the plan that is booked.
+
+    Raises:
+        Refused: Something is in the way of one of them; the message says what.
+    """
+    candidates, first = Candidates(request), len(request.given) + 1
+    near = [None, *request.given][-1:] + [starts_at for starts_at, _room_id in places] + [None]
+    rooms = [_room(request, n, room_id) for n, (_starts_at, room_id) in enumerate(places, start=first)]
+    starts = [
+        _start(candidates, n, starts_at, room, before, after)
+        for n, room, (starts_at, _room_id), before, after in zip(count(first), rooms, places, near, near[2:])  # noqa: B905
+    ]
+    home, nurses = _physicians_home(candidates, starts), candidates.nurses_for(starts)
+    return [
+        candidates.visit(n, start, home, nurse, room)
+        for n, (start, nurse, room) in enumerate(zip(starts, nurses, rooms, strict=True), start=first)
+    ]
+
+
+def _room(request: PlanRequest, ordinal: int, room_id: UUID) -> Resource:
+    room = request.free.by_id.get(room_id)
+    if room is None or room.kind != ROOM:  # retired since it was shown, or never a room
+        raise Refused(_("Visit %(n)s: there is no such room.", n=ordinal), field="starts_at")
+    return room
+
+
+def _physicians_home(candidates: Candidates, starts: Sequence[Candidate]) -> Home:
+    """Return the home whose physician can be at most of the starts."""
+    return min(candidates.homes, key=lambda home: sum(candidates.physician_at(start, home)[0] for start in starts))
+
+
+def _start(
+    candidates: Candidates,
+    ordinal: int,
+    starts_at: datetime,
+    room: Resource | None,
+    before: datetime | None,
+    after: datetime | None,
+) -> Candidate:
+    day, slot = _find(candidates, starts_at)
+    protocol = candidates.request.protocol
+    because = gap_obstacle(protocol, before, starts_at, after) or obstacle(candidates, day, slot, room)
+    if because:
+        raise Refused(_("Visit %(n)s: %(because)s.", n=ordinal, because=because), field="starts_at")
+    return Candidate(day, slot, candidates.days.minute(day, slot), ())
 
 
 def _find(candidates: Candidates, starts_at: datetime) -> tuple[int, int]:
