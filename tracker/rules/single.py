@@ -58,7 +58,7 @@ def place_series(request: PlanRequest, places: Sequence[tuple[datetime, UUID]]) 
     rooms = [_room(request, n, room_id) for n, (_starts_at, room_id) in enumerate(places, start=first)]
     starts = [
         _start(candidates, n, starts_at, room, before, after)
-        for n, room, (starts_at, _room_id), before, after in zip(count(first), rooms, places, near, near[2:])  # noqa: B905
+        for n, room, (starts_at, _room_id), before, after in zip(count(first), rooms, places, near, near[2:])
     ]
     home, nurses = _physicians_home(candidates, starts), candidates.nurses_for(starts)
     return [

@@ -173,11 +173,7 @@ def _hold(request: PlanRequest, chosen: Sequence[Place]) -> list[PlannedVisit]:
         raise Refused(_("This series has %(n)s visits. Choose one of the options.", n=protocol.visits), field="visit")
     if span_days([one.starts_at for one in chosen], zone) > protocol.max_span_days:
         raise Refused(_("This series would take too long. Choose one of the options."), field="visit")
-    starts = [None, *(one.starts_at for one in chosen), None]
-    return [
-        planner.place(request, n, one.starts_at, room_id=one.room_id, before=starts[n - 1], after=starts[n + 1])
-        for n, one in enumerate(chosen, start=1)
-    ]
+    return planner.place_series(request, [(one.starts_at, one.room_id) for one in chosen])
 
 
 def _courses_before(session: Session, patient_id: UUID, protocol: ProtocolVersion) -> int:
