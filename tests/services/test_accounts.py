@@ -154,6 +154,14 @@ def test_an_address_is_stopped_after_fifty_accounts(database, now):
     assert sum(guess(now, email="50@example.org", address="10.0.0.2") for _ in range(11)) == 10
 
 
+def test_a_clinic_with_more_sign_ins_than_slips_is_never_shut_out(database, now):
+    for slip in range(120):
+        assert guess(now, email=f"slip{slip}@example.org")
+        assert guess(now, email="fine@example.org")
+        with db.transaction() as session:
+            guessing.refund(session, "fine@example.org", "10.0.0.1")
+
+
 def test_a_form_sent_twice_at_once_does_its_work_once(house, now):
     done, answers = [], []
     gate = threading.Barrier(8)
