@@ -34,9 +34,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def mail_server(**more) -> Iterator[tuple[Kept, int]]:
+def mail_server(kept: Kept | None = None, **more) -> Iterator[tuple[Kept, int]]:
     """Run a real server (aiosmtpd); yield what it keeps and its port."""
-    kept = Kept()
+    kept = kept or Kept()
     controller = Controller(kept, hostname="127.0.0.1", port=free_port(), **more)
     controller.start()
     try:

@@ -76,7 +76,7 @@ def kill(url: str, steps: Sequence[str], *, each: int, chance: random.Random, gu
 
 
 def _run(url: str, port: int, seconds: float, step: str, nth: int, guard: str) -> str | None:
-    """Run a worker until it is dead or done; return which message it was at ("" for none), None if it got to its end."""
+    """Run a worker until it is dead or done; return the message it was at ("" for none), None if it ended by itself."""
     command = [sys.executable, "-m", "tests.faults.killed_worker", url, str(port), str(seconds), step]
     command += [str(nth), *([guard] if guard else [])]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

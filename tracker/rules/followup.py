@@ -155,4 +155,5 @@ def say(kind: str) -> str:
         "severe_effect": _("Severe side effect to be reviewed"),
         "transferred": _("Follow up the transfer"),
         "undelivered": _("Message not delivered"),
+        "uncertain": _("Message may not have arrived"),
     }.get(kind, kind.replace("_", " ").capitalize())
