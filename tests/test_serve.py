@@ -5,45 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-LIMIT = 30.0  # seconds for anything here to happen
-
-
-def wait_for(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not true():
-        assert time.monotonic() < deadline, f"waited {LIMIT:.0f} s for {what}"
-        time.sleep(0.05)
-
-
-def below(pid: int) -> list[int]:
-    """Return the running processes below `pid`, its children first."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return children + [process for child in children for process in below(child)]
-
-
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def says(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
+from tests.processes import LIMIT, below, running, says, wait_for
 
 
 class Served:
@@ -80,8 +48,8 @@ class Served:
         return below(self.process.pid)
 
     def child(self, name: str) -> int:
-        wait_for(lambda: [pid for pid in self.tree() if says(pid).strip().endswith(f"tracker.cli {name}")], name)
-        return next(pid for pid in self.tree() if says(pid).strip().endswith(f"tracker.cli {name}"))
+        wait_for(lambda: [pid for pid in self.tree() if says(pid).endswith(f"tracker.cli {name}")], name)
+        return next(pid for pid in self.tree() if says(pid).endswith(f"tracker.cli {name}"))
 
 
 @pytest.fixture
@@ -139,7 +107,7 @@ def test_a_killed_clock_is_started_again(served):
 
     os.kill(clock, signal.SIGKILL)
 
-    wait_for(lambda: [pid for pid in served.tree() if says(pid).strip().endswith("worker") and pid != clock], "a clock")
+    wait_for(lambda: [pid for pid in served.tree() if says(pid).endswith("worker") and pid != clock], "a clock")
     assert served.status() == 200
 
 

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-LIMIT = 20.0  # seconds for anything here to happen
+from tests.processes import LIMIT, running, wait_for
 
 SUPERVISOR = """
     import os, sys
@@ -64,25 +63,9 @@ class Run:
         return self.lines()
 
 
-def wait_for(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not true():
-        assert time.monotonic() < deadline, f"waited {LIMIT:.0f} s for {what}"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that is dead and not buried yet does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 def nothing_left(run: Run) -> None:
     assert run.pids()
-    wait_for(lambda: not any(alive(pid) for pid in run.pids()), "every child to be gone")
+    wait_for(lambda: not any(running(pid) for pid in run.pids()), "every child to be gone")
 
 
 @pytest.fixture
@@ -96,7 +79,7 @@ def start(tmp_path) -> Iterator[Callable[..., Run]]:
     yield starter
     for run in runs:
         for pid in [run.process.pid, *run.pids()]:
-            if alive(pid):
+            if running(pid):
                 os.kill(pid, signal.SIGKILL)
         run.process.communicate()
 
@@ -140,7 +123,7 @@ def test_a_killed_child_is_started_again_and_its_own_children_end_with_it(start)
     os.kill(victim, signal.SIGKILL)
 
     assert [name for name, *_ in run.started(3)][2] == "web"
-    wait_for(lambda: not alive(grandchild), "what the killed child left behind")
+    wait_for(lambda: not running(grandchild), "what the killed child left behind")
     assert run.process.poll() is None
 
 

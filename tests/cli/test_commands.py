@@ -198,3 +198,13 @@ def mail_server():
     server.start()
     yield server
     server.stop()
+
+
+def test_the_demonstration_never_takes_away_a_practice_even_one_of_its_own_name(tracker):
+    founded(tracker, **{"--name": "Cottonwood Clinic"})
+
+    said = tracker("demo", "--only-make")
+
+    assert said.exit_code == 1
+    assert "There is a clinic in this database already" in said.output
+    assert "ann@example.org" in tracker("user", "list").output

@@ -10,7 +10,7 @@ from tracker import clock, db, demo, schema
 from tracker.cli import launch
 from tracker.cli.base import settings
 from tracker.cli.machine import upgrade
-from tracker.demo.people import CLINIC, ZONE
+from tracker.demo.people import ACCOUNTS, CLINIC, ZONE
 from tracker.paths import newest_revision
 
 FIRST = "11:42"  # up to here the story is told
@@ -46,7 +46,9 @@ def _clear() -> None:
         return
     with db.read() as session:
         names = set(session.scalars(text("SELECT name FROM clinic")))
-    if names - {CLINIC.name}:
+        people = set(session.scalars(text("SELECT email FROM user_account")))
+    # A practice may well be called like ours; its people are not.
+    if names - {CLINIC.name} or people - {account.email for account in ACCOUNTS}:
         raise click.ClickException(
             "There is a clinic in this database already. Give the demonstration a place of its own: "
             "TRACKER_FOLDER=demo tracker demo"
