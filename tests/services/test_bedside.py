@@ -151,9 +151,9 @@ def test_a_high_pressure_holds_until_a_physician_lets_it_pass(house, visit_id):
     with pytest.raises(Refused, match="≥ 160: hold"):
         move(house.nurse, visit_id, Move.START, NOW + minutes(5))
     with pytest.raises(Refused, match="Only a physician"):
-        do(house.nurse, bedside.override, visit_id, Override(item="base", reason="Known"), NOW + minutes(3))
+        do(house.nurse, bedside.override, visit_id, Override(item="base", why="Known"), NOW + minutes(3))
 
-    do(house.physician, bedside.override, visit_id, Override(item="base", reason="White coat"), NOW + minutes(3))
+    do(house.physician, bedside.override, visit_id, Override(item="base", why="White coat"), NOW + minutes(3))
     assert move(house.nurse, visit_id, Move.START, NOW + minutes(5)).status is S.INFUSING
     assert "base: White coat" in [event.detail for event in load(house, visit_id).events]
 
@@ -165,8 +165,8 @@ def test_a_no_on_a_stop_item_needs_a_physicians_reason(house, visit_id):
     with pytest.raises(Refused, match="1 check left"):
         move(house.nurse, visit_id, Move.START, NOW + minutes(5))
     with pytest.raises(Refused, match="Nothing of that kind"):
-        do(house.physician, bedside.override, visit_id, Override(item="driver", reason="x"), NOW + minutes(2))
-    do(house.physician, bedside.override, visit_id, Override(item="fasting", reason="Light, 4 h ago"), NOW + minutes(2))
+        do(house.physician, bedside.override, visit_id, Override(item="driver", why="x"), NOW + minutes(2))
+    do(house.physician, bedside.override, visit_id, Override(item="fasting", why="Light, 4 h ago"), NOW + minutes(2))
     assert move(house.nurse, visit_id, Move.START, NOW + minutes(5)).status is S.INFUSING
 
 

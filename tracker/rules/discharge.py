@@ -21,15 +21,15 @@ class Criterion:
 
 
 CRITERIA: tuple[Criterion, ...] = (
-    Criterion("observed", "Least time in recovery is over", asked=False),
+    Criterion("observed", "Least time is over", asked=False),
     Criterion("vitals", "Vital signs back", asked=False),
-    Criterion("effects", "No side effect is still going on", asked=False),
+    Criterion("effects", "Side effects are over", asked=False),
     Criterion("steady", "Stands and walks steadily"),
-    Criterion("clear", "Feels present: patient and you agree"),
+    Criterion("clear", "Feels present: both agree"),
     Criterion("nausea", "Nausea under control"),
-    Criterion("safe", "Asked: no new thoughts of suicide"),
+    Criterion("safe", "Asked: no thoughts of suicide"),
     Criterion("line_out", "Line out"),
-    Criterion("instructions", "Instructions given: no driving until tomorrow"),
+    Criterion("instructions", "Told: no driving until tomorrow"),
     Criterion("driver_here", "Driver is here, by name"),
 )
 ASKED: tuple[Criterion, ...] = tuple(criterion for criterion in CRITERIA if criterion.asked)

@@ -207,7 +207,7 @@ def say(status: VisitStatus) -> str:
     return {
         _S.BOOKED: _("booked"),
         _S.ARRIVED: _("arrived"),
-        _S.TIME_OUT: _("in the pre-infusion checklist"),
+        _S.TIME_OUT: _("in set-up"),
         _S.INFUSING: _("infusing"),
         _S.PAUSED: _("paused"),
         _S.RECOVERING: _("recovering"),

@@ -74,10 +74,13 @@ def make_move(session: Session, actor: Actor, visit_id: UUID, command: MakeMove,
     return record.visit
 
 
-def when(record: VisitRecord, at: ClockTime | None, *, now: datetime, first: datetime | None = None) -> datetime:
+def when(
+    record: VisitRecord, at: ClockTime | None, *, now: datetime, first: datetime | None = None, field: str = "at"
+) -> datetime:
     """Return the instant something happened: now, or today at the clinic's local time `at`.
 
     Args:
+        field: Where `at` was typed.
         first: It can't have been earlier than this; the visit's last step, if not given.
 
     Raises:
@@ -89,13 +92,13 @@ def when(record: VisitRecord, at: ClockTime | None, *, now: datetime, first: dat
     try:
         instant = local_instant(now.astimezone(zone).date(), at, zone)
     except ValueError as fault:
-        raise Refused(str(fault), field="at") from None
+        raise Refused(str(fault), field=field) from None
     if instant > now:
-        raise Refused(_("That time is still to come."), field="at")
+        raise Refused(_("That time is still to come."), field=field)
     last = first or (record.steps[-1].at if record.steps else None)
     if last is not None and instant < last:
         if last - instant >= timedelta(minutes=1):
-            raise Refused(_("That is before the step before it."), field="at")
+            raise Refused(_("That is before the step before it."), field=field)
         return last  # the same minute: what is typed has no seconds
     return instant
 
@@ -259,7 +262,7 @@ class Override(Command):
     """A physician lets one item of the checklist, or the vital signs before the start, pass."""
 
     item: Line
-    reason: Line
+    why: Line
 
 
 def override(session: Session, actor: Actor, visit_id: UUID, command: Override, *, now: datetime) -> None:
@@ -276,5 +279,5 @@ def override(session: Session, actor: Actor, visit_id: UUID, command: Override, 
     if command.item not in standing:
         raise Refused(_("Nothing of that kind stands in the way."), field="item")
     making = _Making(session, actor, record, MakeMove(move=Move.CHECK), now, now)
-    _write(making, OVERRIDE, None, f"{command.item}: {command.reason}")
+    _write(making, OVERRIDE, None, f"{command.item}: {command.why}")
     visit_record.note_down(session, actor, record, "override", now=now)

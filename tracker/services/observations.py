@@ -87,7 +87,7 @@ class TakeVitals(Command):
     respiratory_rate: Annotated[Number, _in(Sign.RESPIRATORY_RATE)] | None = None
     moaas: Annotated[Number, _in(Sign.MOAAS)] | None = None
     due: Line = EXTRA
-    at: ClockTime | None = None
+    taken_at: ClockTime | None = None
     corrects: UUID | None = None
 
 
@@ -109,7 +109,7 @@ def take_vitals(
         clinic_id=record.visit.clinic_id,
         visit_id=visit_id,
         due=_due(record, command, now),
-        occurred_at=bedside.when(record, command.at, now=now, first=arrived),
+        occurred_at=bedside.when(record, command.taken_at, now=now, first=arrived, field="taken_at"),
         entered_at=now,
         entered_by=person(actor),
         corrects_id=_corrected(record, command),
@@ -177,7 +177,7 @@ def report_effect(
         visit_id=visit_id,
         term=command.term,
         severity=command.severity,
-        onset_at=bedside.when(record, command.onset, now=now, first=record.reached(VisitStatus.ARRIVED)),
+        onset_at=bedside.when(record, command.onset, now=now, first=record.reached(VisitStatus.ARRIVED), field="onset"),
         action=command.action,
         action_detail=command.action_detail or "",
         entered_at=now,
@@ -217,7 +217,7 @@ def update_effect(
     effect.severity, effect.action = command.severity, command.action
     effect.action_detail = command.action_detail or effect.action_detail
     if command.resolved or command.resolved_now:
-        effect.resolved_at = bedside.when(record, command.resolved, now=now, first=effect.onset_at)
+        effect.resolved_at = bedside.when(record, command.resolved, now=now, first=effect.onset_at, field="resolved")
     session.flush()
     _call_clinician(session, record, effect, now)
     note_down(session, actor, record, "side effect changed", now=now)

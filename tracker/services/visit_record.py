@@ -37,7 +37,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.settings import Settings
 from tracker.rules.visit import Step
-from tracker.rules.vitals import PlannedSet, Reading, SetState
+from tracker.rules.vitals import PlannedSet, Reading
 from tracker.rules.vocabulary import VisitStatus
 from tracker.services import audit, clinic, outcomes, settings
 from tracker.text import gettext as _
@@ -46,7 +46,7 @@ BASE = "base"
 EXTRA = "extra"
 OVERRIDE = "override"
 # How far ahead the grid shows planned sets.
-AHEAD = timedelta(minutes=35)
+AHEAD = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,7 @@ class VisitRecord:
         filled = {int(due) for due, taken in self.sets.items() if due.isdigit() and not vitals.lacks(taken)}
         base = self.baseline
         taken = base is not None and not vitals.lacks(base)
-        columns = vitals.sets(filled, at, planned, self.settings, baseline_taken=taken)
-        return columns if not self._over else [c for c in columns if c.state is not SetState.LATER]
+        return vitals.sets(filled, at, planned, self.settings, baseline_taken=taken)
 
     @property
     def _over(self) -> bool:
