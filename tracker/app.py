@@ -24,6 +24,7 @@ BLUEPRINTS = (
     "patients",
     "courses",
     "bedside",
+    "notes",
     "outcomes",
     "worklist",
     "messages",

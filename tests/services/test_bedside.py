@@ -35,7 +35,7 @@ from tracker.services.bedside import Override
 from tracker.services.observations import AnswerItem, ReportEffect, TakeVitals, UpdateEffect
 from tracker.services.orders import CheckDose, DrawUp
 from tracker.services.outcomes import Answered, record_score
-from tracker.services.recovery import CheckIn
+from tracker.services.recovery import CheckIn, Harm
 
 D = Decimal
 
@@ -407,7 +407,11 @@ def test_a_side_effect_from_tap_to_resolution(house, course, visit_id):
 
 def check_in(house, visit_id, **more):
     return do(
-        house.nurse, recovery.check_in, visit_id, CheckIn(**{"mood": 6, "safe": True, **more}), NOW + timedelta(days=1)
+        house.nurse,
+        recovery.check_in,
+        visit_id,
+        CheckIn(**{"mood": 6, "harm": Harm.NO, **more}),
+        NOW + timedelta(days=1),
     )
 
 
@@ -415,8 +419,6 @@ def test_the_check_in_closes_its_task(house, course, visit_id):
     with pytest.raises(Refused, match="after the patient has gone home"):
         check_in(house, visit_id)
     chair.discharge(house, visit_id)
-    with pytest.raises(Refused, match="harming oneself"):
-        check_in(house, visit_id, safe=False)
     check_in(house, visit_id, nausea=Severity.MILD, body="Slept well")
     (task,) = tasks(course[0], "next_day_check_in")
     assert (task.status, task.outcome) == (TaskStatus.DONE, "Mood 6 of 10")
@@ -425,7 +427,7 @@ def test_the_check_in_closes_its_task(house, course, visit_id):
 
 def test_thoughts_of_harm_at_the_check_in_ring(house, course, visit_id):
     chair.discharge(house, visit_id)
-    check_in(house, visit_id, safe=False, unsafe=True, headache=Severity.SEVERE)
+    check_in(house, visit_id, harm=Harm.YES, headache=Severity.SEVERE)
     (alert,) = tasks(course[0], "safety_answer")
     assert (alert.urgent, alert.due_at) == (True, NOW + timedelta(days=1, minutes=30))
     assert len(tasks(course[0], "severe_effect")) == 1

@@ -5,15 +5,17 @@ Every move has when it happened and when it was written down. A slip is taken ba
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import AfterValidator
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
 from tracker.models import Claim, Visit, VisitEvent
 from tracker.rules import visit as story
-from tracker.rules.discharge import CRITERIA
+from tracker.rules.discharge import ASKED, CRITERIA
 from tracker.rules.fields import Amount, ClockTime, Command, Line, local_instant
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.visit import Move, Needs
@@ -28,6 +30,15 @@ REVIEW = "review"  # a review gate; its visit is the one it comes after
 NEAR_THE_END = timedelta(minutes=2)
 
 
+def _asked(keys: frozenset[str]) -> frozenset[str]:
+    if not keys <= {criterion.key for criterion in ASKED}:
+        raise ValueError(_("Tick what the list asks."))
+    return keys
+
+
+Ticks = Annotated[frozenset[str], AfterValidator(_asked)]
+
+
 class MakeMove(Command):
     """What is done to a visit, and when it happened if not now."""
 
@@ -35,7 +46,7 @@ class MakeMove(Command):
     reason: Line | None = None
     at: ClockTime | None = None
     given_mg: Amount | None = None  # as the pump says, when an infusion ends
-    ticked: frozenset[str] = frozenset()  # asked criteria, at discharge
+    ticked: Ticks = frozenset()  # asked criteria, at discharge
     driver: Line | None = None  # who takes the patient home, at discharge
 
 

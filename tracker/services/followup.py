@@ -13,9 +13,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Invalid, Refused, Stale
-from tracker.models import Closure, Course, OpeningHours, Patient, ProtocolVersion, Task, Visit, VisitEvent
+from tracker.models import Closure, Course, OpeningHours, Patient, ProtocolVersion, Task, UserAccount, Visit, VisitEvent
 from tracker.rules import followup
-from tracker.rules.fields import Command, Number, Text
+from tracker.rules.fields import Command, Number, Text, Tick
 from tracker.rules.followup import Happening, Hours, Wanted
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.protocol import Protocol
@@ -212,12 +212,18 @@ def to_do(
     return [Entry(task, patient, visit) for task, patient, visit in session.execute(query)]
 
 
+def people(session: Session, actor: Actor) -> dict[UUID, str]:
+    """Return the names of the clinic's staff by account."""
+    rows = session.execute(select(UserAccount.id, UserAccount.name).where(UserAccount.clinic_id == actor.clinic_id))
+    return dict(rows.all())
+
+
 class CloseTask(Command):
     """What came of a task, or why it won't be done."""
 
     version: Number
     outcome: Text
-    skip: bool = False
+    skip: Tick = False
 
 
 def take(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> Task:

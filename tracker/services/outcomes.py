@@ -137,7 +137,12 @@ def _see_to(
         SafetyAnswer.UNCHANGED: _("Not above the last one seen"),
         SafetyAnswer.ALERT: _("Risen, or the highest answer"),
     }
-    wanted = Ask(SAFETY, _key(response), Role.PHYSICIAN, due_at, words[asks], alert, _account_of(session, visit))
+    detail = _(
+        "Answer %(n)s. %(asks)s.",
+        n=response.answers[(scales.SCALES[response.scale].safety_item or 1) - 1],
+        asks=words[asks],
+    )
+    wanted = Ask(SAFETY, _key(response), Role.PHYSICIAN, due_at, detail, alert, _account_of(session, visit))
     followup.ask(session, visit, wanted, now=now)
 
 

@@ -1,17 +1,19 @@
 """The next-day check-in: how a patient was in the hours and days after a visit."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
-from tracker.models import RecoveryNote
-from tracker.rules.fields import Command, Number, Text, Tick
+from tracker.models import ContactPoint, RecoveryNote
+from tracker.rules.fields import Command, Number, Text
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import Role, Severity, VisitStatus
+from tracker.rules.vocabulary import ContactChannel, Role, Severity, VisitStatus
 from tracker.services import followup, settings, visit_record
 from tracker.services.followup import SAFETY, Ask
 from tracker.text import gettext as _
@@ -21,12 +23,18 @@ SAME_DAY = timedelta(hours=4)
 ASKED = ("nausea", "dizziness", "headache", "anxiety", "sleep", "bladder")
 
 
+class Harm(StrEnum):
+    """The answer to: any thoughts of harming yourself?"""
+
+    NO = "no"
+    YES = "yes"
+
+
 class CheckIn(Command):
     """What was said on the telephone the day after."""
 
     mood: Annotated[Number, Field(ge=0, le=10)]
-    safe: Tick = False  # asked: no thoughts of harming oneself
-    unsafe: Tick = False
+    harm: Harm
     nausea: Severity | None = None
     dizziness: Severity | None = None
     headache: Severity | None = None
@@ -42,13 +50,11 @@ def check_in(session: Session, actor: Actor, visit_id: UUID, command: CheckIn, *
     Whether a symptom is a side effect of the infusion is for a clinician to say.
 
     Raises:
-        Refused: The visit isn't over, or the question about safety has no answer.
+        Refused: The visit isn't over.
     """
     record = visit_record.load(session, actor, visit_id, now=now, lock=True)
     if record.visit.status is not VisitStatus.DISCHARGED:
         raise Refused(_("The check-in comes after the patient has gone home."))
-    if command.safe == command.unsafe:
-        raise Refused(_("Ask about thoughts of harming oneself, and tick one answer."), field="safe")
     symptoms = {term: severity.value for term in ASKED if (severity := getattr(command, term))}
     note = RecoveryNote(
         clinic_id=record.visit.clinic_id,
@@ -58,7 +64,7 @@ def check_in(session: Session, actor: Actor, visit_id: UUID, command: CheckIn, *
         entered_by=actor.user_id,
         mood=command.mood,
         symptoms=symptoms,
-        safe=command.safe,
+        safe=command.harm is Harm.NO,
         body=command.body or "",
     )
     session.add(note)
@@ -82,3 +88,13 @@ def _worry(session: Session, record: visit_record.VisitRecord, note: RecoveryNot
     if severe:
         wanted = Ask("severe_effect", f"severe_effect:{note.id}", Role.PHYSICIAN, now + SAME_DAY, ", ".join(severe))
         followup.ask(session, record.visit, wanted, now=now)
+
+
+def telephones(session: Session, patient_id: UUID) -> list[str]:
+    """Return the patient's telephone numbers in E.164."""
+    query = select(ContactPoint.address).where(
+        ContactPoint.patient_id == patient_id,
+        ContactPoint.channel == ContactChannel.PHONE,
+        ContactPoint.ended_at.is_(None),
+    )
+    return list(session.scalars(query.order_by(ContactPoint.address)))

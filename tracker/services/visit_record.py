@@ -25,7 +25,6 @@ from tracker.models import (
     Resource,
     SideEffect,
     Task,
-    UserAccount,
     Visit,
     VisitEvent,
     VitalReading,
@@ -39,7 +38,7 @@ from tracker.rules.settings import Settings
 from tracker.rules.visit import Step
 from tracker.rules.vitals import PlannedSet, Reading
 from tracker.rules.vocabulary import VisitStatus
-from tracker.services import audit, clinic, outcomes, settings
+from tracker.services import audit, clinic, followup, outcomes, settings
 from tracker.text import gettext as _
 
 BASE = "base"
@@ -225,7 +224,7 @@ def load(session: Session, actor: Actor, visit_id: UUID, *, now: datetime, lock:
         notes=tuple(_rows(session, Note, visit, Note.created_at)),
         recovery_notes=tuple(_rows(session, RecoveryNote, visit, RecoveryNote.occurred_at)),
         alerts=tuple(outcomes.open_alerts(session, visit.patient_id)),
-        people=_people(session, actor),
+        people=followup.people(session, actor),
     )
 
 
@@ -241,11 +240,6 @@ def _counted(rows: list[VitalReading]) -> tuple[VitalReading, ...]:
 def _names(session: Session, visit: Visit) -> dict[UUID, str]:
     ids = (visit.room_id, visit.nurse_id, visit.physician_id)
     return {row.id: row.name for row in session.scalars(select(Resource).where(Resource.id.in_(ids)))}
-
-
-def _people(session: Session, actor: Actor) -> dict[UUID, str]:
-    rows = session.execute(select(UserAccount.id, UserAccount.name).where(UserAccount.clinic_id == actor.clinic_id))
-    return dict(rows.all())
 
 
 def _allergies(session: Session, patient_id: UUID) -> tuple[str, ...]:

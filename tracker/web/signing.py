@@ -3,7 +3,7 @@
 from flask import g, request
 
 from tracker.db import read, transaction
-from tracker.errors import Invalid
+from tracker.errors import Invalid, Refused
 from tracker.rules.permissions import Actor
 from tracker.services import accounts, guessing
 from tracker.text import gettext as _
@@ -18,8 +18,11 @@ def proven(password: str, *, email: str | None = None) -> Actor:
     """
     address = request.remote_addr or ""
     name = (email or g.signed_in.email).strip().lower()
-    with transaction() as session:
-        guessing.count(session, name, address, now=g.now)
+    try:
+        with transaction() as session:
+            guessing.count(session, name, address, now=g.now)
+    except Refused as refusal:
+        raise Refused(refusal.message, field="password") from None
     with read() as session:
         account = accounts.account(session, name)
     fits = accounts.password_fits(account, password)
