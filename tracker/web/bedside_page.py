@@ -47,6 +47,14 @@ _PHASE = {
     VisitStatus.TRANSFERRED: Phase.RECOVERY,
 }
 
+_FORM_PHASE = {
+    "order": Phase.CHECK_IN,
+    "dose": Phase.SET_UP,
+    "check": Phase.SET_UP,
+    "checklist": Phase.SET_UP,
+    "override": Phase.SET_UP,
+}
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -84,8 +92,9 @@ class BedsidePage:
 
     @property
     def phase(self) -> Phase:
-        """Which tab is open: the one asked for, else where the visit is."""
-        return self.asked or _PHASE.get(self.status, Phase.CHECK_IN)
+        """Which tab is open: the one asked for, else that of a refused form, else where the visit is."""
+        of_form = next((_FORM_PHASE[name] for name in self.forms if name in _FORM_PHASE), None)
+        return self.asked or of_form or _PHASE.get(self.status, Phase.CHECK_IN)
 
     @property
     def state_words(self) -> str:

@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused, Stale
+from tracker.models import Task
 from tracker.rules.followup import say
 from tracker.rules.permissions import Permission
-from tracker.services import audit, followup
+from tracker.services import audit, clinic, followup
 from tracker.services.followup import SAFETY
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, page, parse, see_other
@@ -48,6 +49,8 @@ def close(task_id: UUID) -> ResponseReturnValue:
     """Close a task with its outcome, or skip it with a reason."""
     form = parse(followup.CloseTask, request.form)
     if form.errors:
+        with read() as session:
+            clinic.get(session, g.actor, Task, task_id)
         return _page(task_id, form)
     try:
         with transaction() as session:
@@ -69,6 +72,7 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
     ahead = timedelta(days=7) if shown == "week" else timedelta()
     with read() as session:
         entries = followup.to_do(session, g.actor, now=g.now, mine=shown == "mine", ahead=ahead)
+        entries.sort(key=lambda entry: entry.task.id != task_id)  # the refused one stands first
         people = followup.people(session, g.actor)
     return page(
         "worklist/worklist.html",
