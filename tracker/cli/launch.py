@@ -113,8 +113,9 @@ class _Demonstration:
 
 def welcome(config: Config, state: DemoState) -> str:
     """Return what a person needs to look around."""
-    wide = max((len(person.email) for person in state.sign_ins), default=0)
-    people = [f"  {person.role:<12} {person.email:<{wide}}  {person.password}" for person in state.sign_ins]
+    first = {person.role: person for person in reversed(state.sign_ins)}  # one for each role is enough
+    wide = max((len(person.email) for person in first.values()), default=0)
+    people = [f"  {person.role:<12} {person.email:<{wide}}  {person.password}" for person in reversed(first.values())]
     return "\n".join(
         [
             "",
