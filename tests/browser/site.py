@@ -20,7 +20,7 @@ from tests.web.sweep import _rows as rows_named
 from tracker import clock, db, demo
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.models import PatientLink, UserAccount, Visit
+from tracker.models import Patient, PatientLink, UserAccount, Visit
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.vocabulary import VisitStatus
 from tracker.services import accounts, links, portal
@@ -94,6 +94,16 @@ class Site:
             if "GET" in rule.methods and not asked.background and rule.endpoint not in NO_PAGES:
                 found.append(Look(rule.endpoint, self._address(rule), self._who(asked.permission, rule.endpoint)))
         return found
+
+    def link_of(self, family_name: str) -> str:
+        """Return the token of the link that a patient was sent."""
+        with db.read() as session:
+            link = session.scalars(
+                select(PatientLink)
+                .join(Patient, Patient.id == PatientLink.patient_id)
+                .where(Patient.family_name == family_name)
+            ).one()
+        return links.make_token(KEY.encode(), link.id, link.generation)
 
     def _who(self, permission: Permission, endpoint: str) -> str:
         if permission is Permission.PATIENT_LINK:

@@ -1,0 +1,101 @@
+"""Errands in a real browser, from the sign-in on, with nothing but what the pages say."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.site import watch
+from tracker.demo import PASSWORD
+from tracker.demo.people import ACCOUNTS
+from tracker.rules.vocabulary import Role
+
+# A password costs its time, and the machine may be busy.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture
+def window(running, chrome):
+    """Return a function that opens a window for somebody; whatever it complains of fails the test."""
+    opened = []
+
+    def open_window(who, **look):
+        context = running.open(chrome, who, **look)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        opened.append((context, watch(page)))
+        return page
+
+    yield open_window
+    for context, complaints in opened:
+        context.close()
+        assert [one for one in complaints if "422" not in one] == []
+
+
+def sign_in(page, role):
+    """Come in by the front door."""
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(next(one.email for one in ACCOUNTS if one.role == role))
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Today")
+
+
+def test_the_coordinator_books_six(window):
+    """From the board to six booked visits."""
+    page = window("nobody", viewport={"width": 1280, "height": 800})
+    sign_in(page, Role.COORDINATOR)
+
+    page.get_by_role("searchbox", name="Find a patient").fill("chen")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Chen, Wei").click()
+    page.get_by_role("link", name="Book a series").last.click()
+    page.get_by_label("Series").select_option(label="Two a week for three weeks")
+    page.get_by_role("button", name="Find visits").click()
+    option = page.locator(".option").first
+    expect(option.locator("li:has(b.number)")).to_have_count(6)
+    option.get_by_role("button", name=re.compile("Book these 6 visits")).click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Chen")
+    expect(page.get_by_text("6 of 6")).to_be_visible()
+
+
+def test_a_refused_form_takes_the_focus_to_what_is_wrong(window):
+    """An empty name: the list of errors has the focus, and its link leads to the field."""
+    page = window("coordinator", viewport={"width": 1280, "height": 800})
+    page.goto("/patients/new")
+    page.locator("main form button[type=submit]").last.click()
+
+    expect(page.get_by_role("alert").first).to_be_focused()
+
+
+def test_the_keyboard_alone_moves_a_visit(window):
+    """M on a booked visit opens the places; the arrow keys and Enter choose one."""
+    page = window("coordinator", viewport={"width": 1280, "height": 800})
+    page.goto("/")
+    page.get_by_role("link", name="Fraser, Isla").first.focus()
+    page.keyboard.press("m")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Move")
+    page.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile("Today|Nov|Dec"))
+
+
+def test_the_patient_confirms_by_the_link(running, window):
+    """A telephone: one tap opens the page, one confirms, and the driver has a name."""
+    page = window("nobody", viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(f"/v/{running.link_of('Novak')}")
+    expect(page.locator("body")).not_to_contain_text("Petra")
+    page.get_by_role("button", name="Open my page").tap()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Petra")
+    page.get_by_role("button", name="I will come").tap()
+    expect(page.get_by_text("You have confirmed this visit.")).to_be_visible()
+    page.get_by_role("link", name="Add your driver").tap()
+    page.get_by_label("Name").fill("Jan Novak")
+    page.get_by_label("Telephone").fill("(505) 555-0306")
+    page.get_by_role("button", name="Save").tap()
+
+    expect(page.get_by_text("Jan Novak")).to_be_visible()
