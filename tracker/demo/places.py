@@ -56,8 +56,9 @@ class Places:
         return settled
 
     def _next(self, run: Run, place: Place, way: int, turn: int, today: date) -> Place:
-        """Return the next place of a series, one gap further; each series begins with another gap of its protocol."""
-        gaps = sorted(_GAPS[run.protocol.code], key=lambda gap: (gap + turn + place.starts_at.day) % 3)
+        """Return the next place of a series, one gap further: its protocol's two gaps in turn, else another."""
+        first, second, *others = _GAPS[run.protocol.code]
+        gaps = (first, second, *others) if (turn + place.starts_at.toordinal()) % 2 else (second, first, *others)
         for gap in gaps:
             day = place.starts_at.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=gap * way)
             if is_open(day) and day != today and (found := self._find(run, day)):

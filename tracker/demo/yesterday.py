@@ -112,7 +112,7 @@ def _kaur(here: Ward, one: Series) -> None:
             mood=4,
             symptoms={"anxiety": "moderate", "sleep": "mild"},
             safe=True,
-            body="Slept badly and is afraid of the next one. Wants to talk with Dr Hale before Friday.",
+            body="Slept badly and is afraid of the next one. Wants to talk with Dr Hale before it.",
         )
     )
 

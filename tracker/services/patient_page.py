@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from tracker.models import (
@@ -23,13 +24,15 @@ from tracker.models import (
     Visit,
     VitalReading,
 )
+from tracker.rules.delivery import UNSENT
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
 from tracker.services import outcomes, settings
 from tracker.services.patient_details import Record, record_of
 
 # What is shown at once; the lists have their own pages for the rest.
-MESSAGES, CLOSED_TASKS = 12, 5
+COMING, SENT, CLOSED_TASKS = 3, 6, 4
+SOON = timedelta(days=8)  # tasks that open later are only counted
 GONE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
 
 
@@ -39,7 +42,7 @@ class VisitLine:
 
     visit: Visit
     room: str
-    given_mg: Decimal | None
+    mg: Decimal | None  # given, or drawn up
     peak_systolic: int | None
     score: int | None  # PHQ-9 taken for it
     notes: tuple[Note, ...]
@@ -73,29 +76,37 @@ class PatientPage:
     series: list[Series]
     open_tasks: list[Task]
     closed_tasks: list[Task]
-    messages: list[Reminder]
+    later: int  # tasks that open after `SOON`
+    coming: list[Reminder]
+    sent: list[Reminder]  # or not sent, with the reason
     hold_systolic: int  # mmHg from which an infusion is held, for the chart
     names: dict[UUID, str] = field(default_factory=dict)  # of accounts
 
     @property
     def drawn(self) -> Series | None:
-        """The series worth a chart: the first with a score or a dose."""
-        return next((one for one in self.series if one.curve.scores or any(line.given_mg for line in one.lines)), None)
+        """The series worth a chart: the first with a curve, else the first with anything to draw."""
+        scored = sorted(self.series, key=lambda one: len(one.curve.scores) < 2)
+        return next((one for one in scored if one.curve.scores or any(line.mg for line in one.lines)), None)
 
 
-def load(session: Session, actor: Actor, patient_id: UUID) -> PatientPage:
+def load(session: Session, actor: Actor, patient_id: UUID, *, now: datetime) -> PatientPage:
     """Return the page of a patient. NotFound: there is no such patient in this clinic."""
     record = record_of(session, actor, patient_id)
     tasks = select(Task).where(Task.patient_id == patient_id)
     still_open = tasks.where(Task.status == TaskStatus.OPEN).order_by(Task.urgent.desc(), Task.due_at)
     closed = tasks.where(Task.status.in_((TaskStatus.DONE, TaskStatus.SKIPPED))).order_by(Task.closed_at.desc())
-    messages = select(Reminder).where(Reminder.patient_id == patient_id).order_by(Reminder.send_at.desc())
+    messages = select(Reminder).where(Reminder.patient_id == patient_id)
+    coming = messages.where(Reminder.send_at > now, Reminder.status.in_(UNSENT)).order_by(Reminder.send_at)
+    sent = messages.where(or_(Reminder.send_at <= now, Reminder.status.not_in(UNSENT)))
+    tasks_open = list(session.scalars(still_open))
     return PatientPage(
         record,
         _series(session, patient_id),
-        list(session.scalars(still_open)),
+        [task for task in tasks_open if task.opens_at <= now + SOON],
         list(session.scalars(closed.limit(CLOSED_TASKS))),
-        list(session.scalars(messages.limit(MESSAGES))),
+        sum(task.opens_at > now + SOON for task in tasks_open),
+        list(session.scalars(coming.limit(COMING))),
+        list(session.scalars(sent.order_by(Reminder.send_at.desc()).limit(SENT))),
         int(settings.of_clinic(session, actor.clinic_id)["vitals.before.systolic_red"]),
         _names(session, actor),
     )
@@ -120,7 +131,7 @@ def _series(session: Session, patient_id: UUID) -> list[Series]:
 
 def _lines(session: Session, patient_id: UUID) -> dict[UUID, list[VisitLine]]:
     query = (
-        select(Visit, Resource.name, Dose.given_mg)
+        select(Visit, Resource.name, func.coalesce(Dose.given_mg, Dose.mg))
         .join(Resource, Resource.id == Visit.room_id)
         .outerjoin(Dose, Dose.visit_id == Visit.id)
         .where(Visit.patient_id == patient_id)
@@ -130,9 +141,9 @@ def _lines(session: Session, patient_id: UUID) -> dict[UUID, list[VisitLine]]:
     ids = [visit.id for visit, _room, _mg in rows]
     peaks, scores, notes = _peaks(session, ids), _scores(session, ids), _notes(session, ids)
     lines = defaultdict(list)
-    for visit, room, given_mg in rows:
+    for visit, room, mg in rows:
         more = (peaks.get(visit.id), scores.get(visit.id), tuple(notes[visit.id]))
-        lines[visit.course_id].append(VisitLine(visit, room, given_mg, *more))
+        lines[visit.course_id].append(VisitLine(visit, room, mg, *more))
     return lines
 
 

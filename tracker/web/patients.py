@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, g, request, url_for
+from flask import Blueprint, Response, current_app, flash, g, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from tracker.db import read, transaction
 from tracker.errors import Refused, Stale
-from tracker.models import Patient
+from tracker.models import Patient, PatientLink
 from tracker.rules.fields import Command, Number
 from tracker.rules.followup import say as followup_words
 from tracker.rules.intake import age, languages
@@ -88,7 +88,7 @@ def show(patient_id: UUID) -> ResponseReturnValue:
         clinic.get(session, g.actor, Patient, patient_id)
         audit.record(session, g.actor, "read patient", patient_id=patient_id, now=g.now)
     with read() as session:
-        shown = patient_page.load(session, g.actor, patient_id)
+        shown = patient_page.load(session, g.actor, patient_id, now=g.now)
     patient = shown.record.patient
     return page(
         "patients/show.html",
@@ -98,8 +98,14 @@ def show(patient_id: UUID) -> ResponseReturnValue:
         chart=_chart(shown),
         kind_words=followup_words,
         visit_words=visit_words,
+        address=_link_address,
         **_words(),
     )
+
+
+def _link_address(link: PatientLink) -> str:
+    config = current_app.config["TRACKER"]
+    return links.address(config.base_url, config.key(), link)
 
 
 def _chart(shown: patient_page.PatientPage) -> charts.CourseChart | None:
@@ -111,7 +117,7 @@ def _chart(shown: patient_page.PatientPage) -> charts.CourseChart | None:
             line.visit.ordinal,
             line.visit.starts_at.astimezone(g.clinic.zone).date(),
             line.visit.status is VisitStatus.DISCHARGED,
-            mg=line.given_mg,
+            mg=line.mg,
             peak=line.peak_systolic,
             score=line.score,
         )
