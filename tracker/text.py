@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations, translation
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -58,10 +58,8 @@ def _locale(country: str) -> str:
 
 def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     """Say the time of day in `zone`: "1:30 PM"."""
-    from babel.dates import format_time  # babel takes 60 ms to load; not every command says a time
-
     local = instant.astimezone(zone)
-    return format_time(time(local.hour, local.minute), "short", locale=_locale(country)).replace("\u202f", " ")
+    return _time(local.hour, local.minute, _locale(country))
 
 
 def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", form: str = "MMMEd") -> str:
@@ -69,18 +67,31 @@ def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "
 
     `form` is a CLDR skeleton ("yMMMd": "Nov 24, 2026"), or "full" for "Tuesday, November 24".
     """
-    from babel import Locale
-    from babel.dates import format_date, format_skeleton
-
     if isinstance(day, datetime):
         if zone is None:
             raise ValueError("an instant needs a zone to be a day")
         day = day.astimezone(zone).date()
+    return _day(day, _locale(country), form)
+
+
+# Babel reads its pattern anew each time, 0.3 ms; a page says the same days and hours again and again.
+@lru_cache(maxsize=2000)
+def _time(hour: int, minute: int, locale: str) -> str:
+    from babel.dates import format_time  # babel takes 60 ms to load; not every command says a time
+
+    return format_time(time(hour, minute), "short", locale=locale).replace("\u202f", " ")
+
+
+@lru_cache(maxsize=4000)
+def _day(day: date, locale: str, form: str) -> str:
+    from babel import Locale
+    from babel.dates import format_date, format_skeleton
+
     if form != "full":
-        return format_skeleton(form, datetime.combine(day, time()), locale=_locale(country))
+        return format_skeleton(form, datetime.combine(day, time()), locale=locale)
     # No skeleton has the weekday in full, so take the country's full date and leave out the year.
-    pattern = str(Locale.parse(_locale(country)).date_formats["full"])
-    return format_date(day, re.sub(r"(,| 'de')? y", "", pattern), locale=_locale(country))
+    pattern = str(Locale.parse(locale).date_formats["full"])
+    return format_date(day, re.sub(r"(,| 'de')? y", "", pattern), locale=locale)
 
 
 def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
@@ -88,6 +99,7 @@ def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     return f"{say_day(instant, zone, country)}, {say_time(instant, zone, country)}"
 
 
+@lru_cache(maxsize=2000)
 def say_phone(number: str, country: str = "US") -> str:
     """Say a telephone number as people in `country` do: "(505) 555-0182"; one from abroad with its country."""
     import phonenumbers

@@ -3,13 +3,15 @@
 import html
 import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import NOW
 from tests.factories import make_patient
+from tests.web.world import _fill
 from tracker import db
-from tracker.models import CareContact, Patient
+from tracker.models import AuditEntry, CareContact, Course, Patient
 from tracker.rules.vocabulary import CareRole
 
 GOOD = {"family_name": "Tran", "given_name": "Linh", "birth_date": "1985-03-09", "language": "en"}
@@ -168,8 +170,6 @@ def test_people_around_a_patient_are_shown(house, browser):
 
 
 def test_every_look_at_a_patient_is_on_record(house, browser):
-    from tracker.models import AuditEntry
-
     zoe = patient_of(house)
     client = browser(house.nurse)
     client.get(f"/patients/{zoe}")
@@ -181,3 +181,43 @@ def test_every_look_at_a_patient_is_on_record(house, browser):
         ("search patients", None),
     ]
     assert entries[-1].at - NOW < timedelta(minutes=1)
+
+
+def link_on(text: str) -> str | None:
+    """Return the patient's link that stands on the page."""
+    found = re.search(r'readonly value="([^"]+)"', text)
+    return found and html.unescape(found[1])
+
+
+def test_a_link_is_given_and_taken_back(house, browser):
+    _fill(house)
+    client, patient = browser(house.coordinator), browser()
+    with db.read() as session:
+        ada = session.query(Patient.id).filter_by(given_name="Ada").scalar()
+        course = session.query(Course.id).filter_by(patient_id=ada).scalar()
+    first = link_on(client.get(f"/patients/{ada}").text)
+    assert patient.get(urlsplit(first).path).status_code == 200
+
+    revoke = re.search(r'action="(/patients/[^"]+/revoke)"', client.get(f"/patients/{ada}").text)[1]
+    assert client.post(revoke).status_code == 303
+    assert "no link that works" in client.get(f"/patients/{ada}").text
+    assert patient.post(urlsplit(first).path).status_code == 404
+
+    assert client.post(f"/patients/{ada}/courses/{course}/link").status_code == 303
+    second = link_on(client.get(f"/patients/{ada}").text)
+    assert second != first
+    assert patient.post(urlsplit(second).path).status_code == 303
+
+
+def test_the_page_has_the_series_with_its_numbers(house, browser):
+    _fill(house)
+    with db.read() as session:
+        ada = session.query(Patient.id).filter_by(given_name="Ada").scalar()
+
+    shown = browser(house.physician).get(f"/patients/{ada}").text
+    assert all(
+        words in shown for words in ("Allergy: Latex", "Lithium", "1 of 4 given", "no-show", "Charles", "signed")
+    )
+    assert re.search(r'data-label="Peak systolic">120<', shown)
+    assert re.search(r'data-label="Dose, mg">40<', shown)
+    assert "<svg" in shown

@@ -124,7 +124,7 @@ def give(session: Session, actor: Actor, patient_id: UUID, course_id: UUID, *, n
 
 
 def revoke(session: Session, actor: Actor, patient_id: UUID, link_id: UUID, *, now: datetime) -> None:
-    """Take a link back: it, and every page opened by it, stops working at once. Later messages bring a new one.
+    """Take a link back, and any other to the same series: they, and the pages opened by them, stop working at once.
 
     Raises:
         NotFound: There is no such link of this patient in this clinic.
@@ -132,9 +132,7 @@ def revoke(session: Session, actor: Actor, patient_id: UUID, link_id: UUID, *, n
     link = clinic.get(session, actor, PatientLink, link_id)
     if link.patient_id != patient_id:
         raise NotFound(_SAYS)
-    if link.revoked_at is None:
-        link.revoked_at = now
-        if link.course_id is not None:
-            course = session.get_one(Course, link.course_id)
-            course_link(session, course, last_visit=link.expires_at - LIFETIME, now=now)
+    same = (PatientLink.course_id == link.course_id) if link.course_id else (PatientLink.id == link.id)
+    for other in session.scalars(select(PatientLink).where(same, PatientLink.revoked_at.is_(None))):
+        other.revoked_at = now
     audit.record(session, actor, "revoke link", patient_id=patient_id, subject=f"link {link.id}", now=now)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager
 
 from tracker.models import (
@@ -16,7 +16,6 @@ from tracker.models import (
     Note,
     PatientLink,
     ProtocolVersion,
-    Reminder,
     Resource,
     ScaleResponse,
     Task,
@@ -27,7 +26,7 @@ from tracker.models import (
 from tracker.rules.delivery import UNSENT
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
-from tracker.services import outcomes, settings
+from tracker.services import messages, outcomes, settings
 from tracker.services.patient_details import Record, record_of
 
 # What is shown at once; the lists have their own pages for the rest.
@@ -77,8 +76,8 @@ class PatientPage:
     open_tasks: list[Task]
     closed_tasks: list[Task]
     later: int  # tasks that open after `SOON`
-    coming: list[Reminder]
-    sent: list[Reminder]  # or not sent, with the reason
+    coming: list[messages.Line]  # the next ones first
+    sent: list[messages.Line]  # or not sent, with the reason; the last ones first
     hold_systolic: int  # mmHg from which an infusion is held, for the chart
     names: dict[UUID, str] = field(default_factory=dict)  # of accounts
 
@@ -95,9 +94,9 @@ def load(session: Session, actor: Actor, patient_id: UUID, *, now: datetime) -> 
     tasks = select(Task).where(Task.patient_id == patient_id)
     still_open = tasks.where(Task.status == TaskStatus.OPEN).order_by(Task.urgent.desc(), Task.due_at)
     closed = tasks.where(Task.status.in_((TaskStatus.DONE, TaskStatus.SKIPPED))).order_by(Task.closed_at.desc())
-    messages = select(Reminder).where(Reminder.patient_id == patient_id)
-    coming = messages.where(Reminder.send_at > now, Reminder.status.in_(UNSENT)).order_by(Reminder.send_at)
-    sent = messages.where(or_(Reminder.send_at <= now, Reminder.status.not_in(UNSENT)))
+    told = sorted(messages.of_patient(session, actor, patient_id, now=now), key=lambda line: line.at)
+    coming = [line for line in told if line.status in UNSENT]
+    sent = [line for line in reversed(told) if line.status not in UNSENT]
     tasks_open = list(session.scalars(still_open))
     return PatientPage(
         record,
@@ -105,8 +104,8 @@ def load(session: Session, actor: Actor, patient_id: UUID, *, now: datetime) -> 
         [task for task in tasks_open if task.opens_at <= now + SOON],
         list(session.scalars(closed.limit(CLOSED_TASKS))),
         sum(task.opens_at > now + SOON for task in tasks_open),
-        list(session.scalars(coming.limit(COMING))),
-        list(session.scalars(sent.order_by(Reminder.send_at.desc()).limit(SENT))),
+        coming[:COMING],
+        sent[:SENT],
         int(settings.of_clinic(session, actor.clinic_id)["vitals.before.systolic_red"]),
         _names(session, actor),
     )
