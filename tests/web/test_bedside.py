@@ -74,6 +74,7 @@ def test_a_whole_visit(house, nurse, physician, browser, visit_id):
     assert "14 steps left before the start" in nurse.get(f"/visits/{visit_id}").text
     assert post(nurse, visit_id, "dose", weight_kg="80", concentration="10").status_code == 303
     assert "0.5 mg/kg × 80 kg = 40 mg" in nurse.get(f"/visits/{visit_id}").text
+    assert "40 mg" not in browser(house.second_nurse).get(f"/visits/{visit_id}").text  # who calculates alone
     second = {"email": email(house.second_nurse), "password": PASSWORD}
     assert post(nurse, visit_id, "dose/check", mg="40", ml="4", **second).status_code == 303
     for item in CHECKLIST:
