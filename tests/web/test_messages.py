@@ -88,6 +88,16 @@ def test_a_worker_that_fell_silent_is_noticed_when_something_is_due(house, cours
         assert messages.silent_since(session, house.coordinator, now=NOW + timedelta(minutes=5)) is None
 
 
+def test_the_visits_and_the_patients_page_say_it_too(house, browser, course):
+    send_due()
+    row = next(row for row in mailroom.messages() if row.purpose == Purpose.VISIT)
+    desk = browser(house.coordinator)
+    visit = desk.get(f"/visits/{row.visit_id}").text
+    assert f"/messages/{row.id}" in visit
+    assert "Visit reminder" in visit
+    assert "Sent" in desk.get(f"/patients/{row.patient_id}").text
+
+
 def test_another_clinic_sees_nothing_of_it(browser, course):
     other = browser(make_clinic(COTTONWOOD).coordinator)
     assert "Ada" not in other.get("/messages").text

@@ -20,6 +20,7 @@ from tracker.rules.visit import Move
 from tracker.rules.vocabulary import VisitStatus
 from tracker.services import gates, orders
 from tracker.services.gates import Blocker
+from tracker.services.messages import Line
 from tracker.services.visit_record import VisitRecord
 from tracker.text import gettext as _
 from tracker.web.forms import Form, blank
@@ -77,6 +78,7 @@ class BedsidePage:
     actor: Actor
     now: datetime
     outcome: str = ""  # what the course's scores come to, in words
+    told: Sequence[Line] = ()  # messages about this visit
     asked: Phase | None = None
     correct: str = ""
     forms: Mapping[str, Form[Any]] = field(default_factory=dict)
