@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
 
-.PHONY: run test check bench faults shots vendor dev docs locks clean
+.PHONY: run test check bench faults shots pictures vendor dev docs locks clean
 
 run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
 	@exec $(BIN)/tracker demo --port $(PORT)
@@ -29,6 +29,11 @@ faults: .venv/.dev  ## what it withstands: a table, and build/faults.json; takes
 
 shots: .venv/.dev  ## a picture of every page under build/shots (ONLY="today" for some)
 	@$(BIN)/python -m tests.browser.shots $(ONLY)
+
+pictures: .venv/.dev  ## the two pictures of the README
+	@$(BIN)/python -m tests.browser.shots today.show patients.show
+	@cp build/shots/today.show-1280x800-light.png docs/pictures/today.png
+	@cp build/shots/patients.show-1280x800-light.png docs/pictures/patient.png
 
 vendor: .venv/.runtime  ## the front-end files in tracker/static/vendor
 	@$(BIN)/python hatch_build.py
