@@ -331,6 +331,7 @@ def test_the_third_infusion_opens_a_review_and_the_sixth_completes_the_course(ho
             start = session.get_one(Visit, visit_id).starts_at
         chair.discharge(house, visit_id, start=start)
         assert len(tasks(course_id, "review")) == (number >= 3)
+        assert len(load(house, visits[-1], start + minutes(200)).reviews) == (number >= 3)
     with db.read() as session:
         assert session.get_one(Course, course_id).status is CourseStatus.COMPLETED
     assert len(tasks(course_id, "response_review")) == 1

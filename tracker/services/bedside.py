@@ -21,11 +21,10 @@ from tracker.rules.permissions import Actor, Permission
 from tracker.rules.visit import Move, Needs
 from tracker.rules.vocabulary import CourseStatus, Role, VisitStatus
 from tracker.services import followup, gates, outcomes, reminders, visit_record
-from tracker.services.followup import Ask
+from tracker.services.followup import REVIEW, Ask
 from tracker.services.visit_record import OVERRIDE, VisitRecord
 from tracker.text import gettext as _
 
-REVIEW = "review"  # a review gate; its visit is the one it comes after
 # The pump's own clock and ours differ; nearer the end than this an infusion has ended, not been stopped.
 NEAR_THE_END = timedelta(minutes=2)
 

@@ -34,10 +34,9 @@ from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
 from tracker.services import capacity, clinic, settings
 from tracker.services.clinic import ClinicInfo
-from tracker.services.followup import SAFETY
+from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
 
-REVIEW = "review"  # a review gate; its visit is the one it comes after
 # What the day can't end without. The rest waits in To do.
 CALLS = ("next_day_check_in", "no_show", "undelivered")
 

@@ -25,6 +25,7 @@ from tracker.text import gettext as _
 
 # Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
 SAFETY = "safety_answer"
+REVIEW = "review"  # a review gate; its visit is the one it comes after
 
 
 def plan_for_course(

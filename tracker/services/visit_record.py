@@ -71,7 +71,8 @@ class VisitRecord:
     effects: tuple[SideEffect, ...]
     notes: tuple[Note, ...]
     recovery_notes: tuple[RecoveryNote, ...]
-    alerts: tuple[Task, ...]
+    alerts: tuple[Task, ...]  # answers about suicide that nobody has settled
+    reviews: tuple[Task, ...]  # decisions on how to go on that nobody has made
     people: Mapping[UUID, str]  # account to name
 
     @cached_property
@@ -224,6 +225,7 @@ def load(session: Session, actor: Actor, visit_id: UUID, *, now: datetime, lock:
         notes=tuple(_rows(session, Note, visit, Note.created_at)),
         recovery_notes=tuple(_rows(session, RecoveryNote, visit, RecoveryNote.occurred_at)),
         alerts=tuple(outcomes.open_alerts(session, visit.patient_id)),
+        reviews=tuple(followup.open_tasks(session, visit.course_id, followup.REVIEW, opened_by=now)),
         people=followup.people(session, actor),
     )
 

@@ -96,14 +96,18 @@ class Watch:
         return rows[-1] if rows else None
 
     @property
+    def asking(self) -> str:
+        """Key of the set that is due now; empty when none is."""
+        return next((column.key for column in self.columns if column.asks), "")
+
+    @property
     def due(self) -> str:
         """Key of the set to enter now: the one due, one that is so near that it counts as it, else an extra one."""
         if self.correcting:
             return self.correct
-        asking = next((column.key for column in self.columns if column.asks), None)
         at = self.record.minute(self.now)
-        if asking or at is None:
-            return asking or BASE
+        if self.asking or at is None:
+            return self.asking or BASE
         early = int(self.record.settings["vitals.overdue_after"])
         near = (c for c in self.planned if c.minute is not None and 0 < c.minute - at <= early)
         upcoming = next((c for c in near if c.state is SetState.LATER), None)
