@@ -37,7 +37,9 @@ def demo(minute: str, port: int | None, only_make: bool) -> None:
     _listen(None, port)
     if only_make:
         from tracker.cli import making
+        from tracker.supervisor import stop_with_supervisor
 
+        stop_with_supervisor()
         making.make(minute)
         return
     from tracker.cli import launch
