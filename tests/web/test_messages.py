@@ -51,7 +51,7 @@ def test_what_went_is_shown_as_the_patient_sees_it_with_a_link_that_opens(house,
     text = desk.get(f"/messages/{id_of(Purpose.ITINERARY)}").text
     assert "Your appointments" in text
     assert "Hello Ada," in text
-    assert "The mail server took it" in text
+    assert "Kept here: nothing leaves" in text
     address = re.search(r'href="http://127.0.0.1:8000(/v/[^"]+)"', text)[1]
     assert browser().get(address).status_code == 200
 

@@ -50,6 +50,7 @@ def write(facts: Facts) -> Written:
             "facts": facts,
             "instant": lambda moment: text.say_instant(moment, facts.zone, facts.country),
             "day": lambda moment: text.say_day(moment, facts.zone, facts.country),
+            "phone": text.say_phone(facts.phone, facts.country),
             "language": facts.language,
         }
         plain = _environment(html=False).get_template(name).render(said, layout="mail/layout.txt")
