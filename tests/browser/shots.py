@@ -25,6 +25,9 @@ def main(wanted: list[str]) -> int:
                 for visit, page, _complaints in visits(running, browser, size, scheme, wanted or [""]):
                     page.screenshot(path=WHERE / f"{visit.name}-{size}-{scheme}.png", full_page=True)
                     taken += 1
+                    if visit.name.startswith("bedside"):
+                        page.set_viewport_size({"width": 1024, "height": 768})
+                        page.screenshot(path=WHERE / f"{visit.name}-1024x768-{scheme}.png")
         browser.close()
     print(f"{taken} pictures in {WHERE}/")
     return 0

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.web.sweep import _rows as rows_named
 from tracker import clock, db, demo
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.models import Patient, PatientLink, UserAccount, Visit
+from tracker.models import Patient, PatientLink, ProtocolVersion, UserAccount, Visit
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.vocabulary import VisitStatus
 from tracker.services import accounts, links, portal
@@ -93,7 +93,26 @@ class Site:
             asked = self.app.view_functions[rule.endpoint].access
             if "GET" in rule.methods and not asked.background and rule.endpoint not in NO_PAGES:
                 found.append(Look(rule.endpoint, self._address(rule), self._who(asked.permission, rule.endpoint)))
-        return found
+        return found + self._more()
+
+    def _more(self) -> list[Look]:
+        """Return the pages that look otherwise in another state or to somebody else."""
+        visits = {name: f"/visits/{visit_id}" for name, visit_id in self.ids["visits"].items()}
+        tabs = ("check_in", "set_up", "infusion", "recovery", "note")
+        booking = f"/patients/{self.ids['newcomer']}/courses/new?protocol_id={self.ids['protocol_id']}"
+        return [
+            *(Look(f"bedside.{tab}", f"{visits['infusing']}?phase={tab}", "nurse") for tab in tabs),
+            *(Look(f"bedside.{status}", path, "nurse") for status, path in visits.items()),
+            Look("bedside.physician", visits["booked"], "physician"),
+            Look("notes.physician", f"{visits['discharged']}/note", "physician"),
+            Look("notes.call", f"{visits['discharged']}/check-in", "nurse"),
+            Look("worklist.all", "/to-do?show=all", "physician"),
+            Look("today.physician", "/", "physician"),
+            Look("today.closed", "/day/2026-11-26", "coordinator"),
+            Look("courses.options", f"{booking}&indication=trd&first_day=2026-11-25&preferred_time=", "coordinator"),
+            Look("patients.newcomer", f"/patients/{self.ids['newcomer']}", "coordinator"),
+            Look("messages.sent", "/messages?show=sent", "coordinator"),
+        ]
 
     def link_of(self, family_name: str) -> str:
         """Return the token of the link that a patient was sent."""
@@ -110,6 +129,8 @@ class Site:
             return "patient"
         if endpoint == "accounts.sign_in":
             return "nobody"
+        if endpoint.startswith(("bedside.", "notes.")):
+            return "nurse"
         return next((role for role, actor in self.people.items() if actor.may(permission)), "nobody")
 
     def _address(self, rule: Any) -> str:
@@ -188,6 +209,8 @@ def _ids(session: Session, day: date) -> dict[str, Any]:
     coming = session.scalars(
         select(Visit).where(Visit.course_id == visit.course_id, Visit.status == VisitStatus.BOOKED)
     ).first()
+    start = datetime.combine(day, time(6), UTC)
+    today = select(Visit.status, Visit.id).where(Visit.starts_at > start, Visit.starts_at < start + timedelta(days=1))
     link = session.scalars(select(PatientLink).where(PatientLink.course_id == visit.course_id)).one()
     token = links.make_token(KEY.encode(), link.id, link.generation)
     return {
@@ -198,6 +221,9 @@ def _ids(session: Session, day: date) -> dict[str, Any]:
         "token": token,
         "day": day.isoformat(),
         "coming": coming.id if coming else visit.id,
+        "visits": dict(session.execute(today.order_by(Visit.starts_at.desc())).all()),
+        "newcomer": session.scalars(select(Patient.id).where(Patient.family_name == "Chen")).one(),
+        "protocol_id": session.scalars(select(ProtocolVersion.id).where(ProtocolVersion.code == "B")).one(),
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.site import AXE, SCHEMES, SIZES, visits
 
-FLOOR = 18  # pages; raise it as pages come
+FLOOR = 40  # pages; raise it as pages come
 RULES = {"preload": False, "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 

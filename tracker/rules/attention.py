@@ -13,6 +13,7 @@ from uuid import UUID
 from tracker.rules.vocabulary import VisitStatus
 
 ABSENT_AFTER = timedelta(minutes=15)  # the first call to somebody who has not come
+EXPECTED = timedelta(hours=1)  # somebody may be at the door this long before the start
 DRIVER_WANTED = timedelta(hours=24)  # from here on an unconfirmed driver is somebody's business
 
 WATCHED = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED, VisitStatus.RECOVERING, VisitStatus.READY})
@@ -88,15 +89,21 @@ class VisitFacts:
     cleared: bool = True
     order_signed: bool = True
     review_after: int | None = None  # the number of the visit whose review is open
+    review_id: UUID | None = None  # … and its task
     answered_at: datetime | None = None  # an answer about suicide that nobody has acknowledged
     answer_due_at: datetime | None = None  # … and until when somebody must
     answer_alert: bool = False  # … it has risen or is the highest: a clock runs, not only the way to Start is closed
     answer_for: str = ""  # … and who
+    answer_id: UUID | None = None  # … in which task
     vitals_due_at: datetime | None = None  # the next set
     vitals_overdue: bool = False  # it is late by the clinic's own measure: rules/vitals.py
     vitals_set: str = ""  # its name: "20"
     side_effect: str = ""  # the worst that is not over, as a person would say it
     note_signed: bool = True
+
+    def expected(self, now: datetime) -> bool:
+        """Whether the patient may come through the door any moment."""
+        return self.status is VisitStatus.BOOKED and now >= self.starts_at - EXPECTED
 
     @property
     def block(self) -> timedelta:

@@ -33,6 +33,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
 from tracker.services import capacity, clinic, settings
+from tracker.services.bedside import REVIEW
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
@@ -170,7 +171,7 @@ class _More:
         # The most pressing comes last and stays.
         answers = sorted((row for row in tasks if row.Task.kind == SAFETY), key=lambda row: row.Task.urgent)
         self.answers = {row.Task.patient_id: row for row in answers}
-        self.reviews = {row.Task.course_id: row.ordinal for row in tasks if row.Task.kind == REVIEW}
+        self.reviews = {row.Task.course_id: row for row in tasks if row.Task.kind == REVIEW}
 
 
 def _moments(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[VisitStatus, datetime]]:
@@ -219,7 +220,7 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
     visit: Visit = row.Visit
     reached = more.moments.get(visit.id, {})
     order = _order(visit, more)
-    answer = more.answers.get(visit.patient_id)
+    answer, review = more.answers.get(visit.patient_id), more.reviews.get(visit.course_id)
     due_at, due_set, overdue = _next_set(visit, reached.get(VisitStatus.INFUSING), more)
     return VisitFacts(
         id=visit.id,
@@ -245,10 +246,12 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
         driver_confirmed=visit.driver_confirmed_at is not None,
         cleared=row.intake_status is IntakeStatus.CLEARED,
         order_signed=order is not None,
-        review_after=more.reviews.get(visit.course_id),
+        review_after=review.ordinal if review else None,
+        review_id=review.Task.id if review else None,
         answered_at=answer.Task.created_at if answer else None,
         answer_due_at=answer.Task.due_at if answer else None,
         answer_alert=answer.Task.urgent if answer else False,
+        answer_id=answer.Task.id if answer else None,
         answer_for=(answer.owner or "") if answer else "",
         vitals_due_at=due_at,
         vitals_set=due_set,
