@@ -94,9 +94,12 @@ class Brute:
         return [option for n in range(self.clinic.days) for option in self._on(self.clinic.first + timedelta(days=n))]
 
     def _on(self, day: date) -> Iterator[Option]:
-        start = self.local(day, 0)
-        while start < self.local(day + timedelta(days=1), 0):
-            if option := self._option(day, start):
+        start, end = self.local(day, 0), self.local(day + timedelta(days=1), 0)
+        rooms = [room for room in self.clinic.resources if room.kind == ROOM]
+        while start < end:
+            if any(self.there(room, (start, start + self.block)) for room in rooms) and (
+                option := self._option(day, start)
+            ):
                 yield option
             start += 5 * MINUTE
 

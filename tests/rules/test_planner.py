@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.rules.brute import quick_phases
 from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, ClinicWeek
 from tracker.errors import Refused
 from tracker.rules.availability import STARTS_LANE
@@ -66,6 +67,32 @@ def test_one_friday_moves_because_the_room_is_taken():
     assert said(clinic, best)[2] == "Fri 06 12:00"
     assert "Fri, Mar 6 moved to 12:00 PM because Sage is taken" in [reason.text for reason in best.reasons]
     assert sum(reason.cost for reason in best.reasons) == best.cost
+
+
+def test_one_friday_is_in_the_other_room_at_the_same_hour():
+    clinic = ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE))
+    clinic.take(SAGE, "2026-03-06 08:00", "2026-03-06 17:45")
+    clinic.close(JUNIPER, "2026-03-09 00:00", "2026-04-09 00:00")
+
+    best = plan(clinic.request(preferred_time=time(8)))[0]
+
+    assert [visit.room_id for visit in best.visits] == [SAGE.id, SAGE.id, JUNIPER.id, SAGE.id, SAGE.id, SAGE.id]
+    assert "Fri, Mar 6 in Juniper, not Sage" in [reason.text for reason in best.reasons]
+
+
+def test_a_span_may_make_another_hour_of_day_the_best():
+    """At 8:00 three days would cost nothing, but they are too far apart; three near ones are best seen from 9:00."""
+    clinic = ClinicWeek(days=5)
+    for day, hour in ((2, 8), (3, 9), (4, 9), (5, 8), (6, 8)):
+        clinic.take(SAGE, f"2026-03-0{day} 07:00", f"2026-03-0{day} {hour:02}:00")
+        clinic.take(SAGE, f"2026-03-0{day} {hour + 1:02}:15", f"2026-03-0{day} 17:45")
+    gaps = {"min_gap": timedelta(hours=20), "max_gap": timedelta(days=4), "max_span_days": 2, "rhythm": ()}
+    asked = replace(THREE_A_WEEK, visits=3, phases=quick_phases(), **gaps)
+
+    best = plan(clinic.request(asked))[0]
+
+    assert said(clinic, best) == ["Mon 02 08:00", "Tue 03 09:00", "Wed 04 09:00"]
+    assert sum(reason.cost for reason in best.reasons if reason.why is Why.HOUR) == 24
 
 
 def test_the_three_plans_differ_on_at_least_two_days():

@@ -20,13 +20,13 @@ FIRSTS = (date(2026, 3, 2), date(2026, 3, 6), date(2026, 10, 30))
 @st.composite
 def clinics(draw: st.DrawFn) -> ClinicWeek:
     resources = (SAGE, KIM, HALE)
-    resources += tuple(draw(st.sets(st.sampled_from((JUNIPER, LEE, WONG)))))
+    resources += draw(st.sampled_from(((JUNIPER,), (JUNIPER, LEE), (WONG,), (JUNIPER, LEE, WONG), ())))
     # At one in the night the block runs over the change of clocks.
     opens = draw(st.sampled_from((480, 480, 0, 60)))
     clinic = ClinicWeek(resources=resources, first=draw(st.sampled_from(FIRSTS)), days=draw(st.integers(3, 7)))
     length = 5 * draw(st.integers(18, 36))
     clinic.opening = tuple((weekday, opens, opens + length) for weekday in draw(st.sets(st.integers(0, 6), min_size=4)))
-    for _ in range(draw(st.integers(0, 8))):
+    for _ in range(draw(st.integers(0, 12))):
         resource = draw(st.sampled_from((*resources, ADA)))
         lane = draw(
             st.sampled_from([*range(1, resource.lanes + 1), *([STARTS_LANE] if resource.kind == "nurse" else [])])
@@ -35,7 +35,7 @@ def clinics(draw: st.DrawFn) -> ClinicWeek:
             days=draw(st.integers(0, clinic.days - 1)), minutes=opens + draw(st.integers(-30, length))
         )
         start = start.astimezone(clinic.zone)
-        end = start.timestamp() + 60 * draw(st.integers(1, 120))
+        end = start.timestamp() + 60 * draw(st.integers(1, 120) | st.just(300))
         taken = (start, datetime.fromtimestamp(end, clinic.zone))
         if draw(st.booleans()) or resource is ADA:
             clinic.claims.append((resource.id, lane, *taken))
@@ -77,7 +77,7 @@ def requests(draw: st.DrawFn):  # type: ignore[no-untyped-def]
 
 
 @given(requests())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_no_plan_breaks_a_hard_rule_and_none_is_dearer_than_the_cheapest(made):
     clinic, request = made
     possible = Brute(clinic, request).series()
