@@ -23,7 +23,7 @@ def test_the_board_of_an_empty_clinic_says_what_to_do_first(house, browser):
     """No visits: the rooms, what is free in them, and the way to book."""
     text = browser(house.coordinator).get("/").get_data(as_text=True)
 
-    assert "Today, Mon, Mar 2" in text
+    assert "Today, Monday, March 2" in text
     assert "free" in text
     assert "Book a series" in text
 
