@@ -252,3 +252,8 @@ def test_the_day_after(house, nurse, visit_id):
     assert 'id="harm-error"' in page.text
     assert post(nurse, visit_id, "check-in", mood="6", harm="no", nausea="mild").location == "/to-do"
     assert "Next-day check-in" not in nurse.get("/to-do").text
+
+
+@pytest.mark.parametrize("phase", ["check_in", "set_up", "infusion", "recovery", "note"])
+def test_every_tab_opens_before_anything_has_happened(nurse, visit_id, phase):
+    assert nurse.get(f"/visits/{visit_id}?phase={phase}").status_code == 200

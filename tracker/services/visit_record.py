@@ -106,7 +106,8 @@ class VisitRecord:
     @cached_property
     def runs(self) -> list[Run]:
         """The stretches in which the pump ran."""
-        pairs = zip(self.steps, [*(step.at for step in self.steps[1:]), None], strict=True)
+        # Without steps there is still a None; hence not strict.
+        pairs = zip(self.steps, [*(step.at for step in self.steps[1:]), None], strict=False)
         return [Run(step.at, until) for step, until in pairs if step.status is VisitStatus.INFUSING]
 
     def run_for(self, now: datetime) -> timedelta:
