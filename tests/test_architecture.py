@@ -87,3 +87,13 @@ def test_the_front_end_lock_has_hashes_and_no_address():
 
     assert text.count('"integrity": "sha512-') >= 5
     assert '"resolved"' not in text
+
+
+def test_the_table_of_columns_names_every_module():
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", table))
+    modules = {
+        path.stem for folder in ("rules", "models", "services", "web") for path in (PACKAGE / folder).glob("*.py")
+    }
+
+    assert modules - named - {"__init__", "base"} == set()
