@@ -39,6 +39,7 @@ def test_only_a_marked_message_can_be_accepted_and_only_a_leased_one_marked():
     assert {event for event in Event if MOVES[event].target is S.ACCEPTED} == {Event.ACCEPT}
     assert MOVES[Event.ACCEPT].sources == {S.SENDING}
     assert MOVES[Event.MARK].sources == {S.LEASED}
+    assert MOVES[Event.LEASE].sources == {S.SCHEDULED}
 
 
 def test_every_state_can_be_reached_and_every_event_has_a_move():
