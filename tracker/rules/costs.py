@@ -17,6 +17,7 @@ OFF_RHYTHM = 100  # a day
 WAIT = 20  # a day
 AWAY = 12  # a visit outside the series' room, and the same for its physician
 HOLE = 3
+MOST_A_VISIT = len(Wish) * BROKEN_WISH + 2 * AWAY + 2 * HOLE + 24 * 24  # nobody is more than a day off the hour
 KEPT_WITHIN = 30  # minutes: as near as this, a preferred time is kept
 
 

@@ -14,8 +14,8 @@ from functools import reduce
 from itertools import pairwise
 
 from tracker.rules.candidates import Candidate, Candidates, Home, minutes_of
-from tracker.rules.costs import WAIT, gap_cost, hour_cost
-from tracker.rules.lanes import Lanes, lane
+from tracker.rules.costs import MOST_A_VISIT, OFF_RHYTHM, WAIT, gap_cost, hour_cost
+from tracker.rules.lanes import Lanes, width_for
 from tracker.rules.search import INFINITE, Chains, cheapest, to_go
 
 
@@ -48,9 +48,10 @@ class SeriesSearch:
         self.offsets = range(max(1, len(self.protocol.rhythm)))
         self._hour_costs: dict[int, int] = {}
         # Lane by lane: offset, then home, then anchor.
-        self._by_anchor = Lanes(len(self.anchors))
-        self._by_home = Lanes(len(self.anchors) * len(self.homes))
-        self._lanes = Lanes(len(self.anchors) * len(self.homes) * len(self.offsets))
+        width = width_for(self._most())
+        self._by_anchor = Lanes(len(self.anchors), width)
+        self._by_home = Lanes(len(self.anchors) * len(self.homes), width)
+        self._lanes = Lanes(len(self.anchors) * len(self.homes) * len(self.offsets), width)
         self._costs = [self._by_home.again(self._node_costs(node), len(self.offsets)) for node in self.nodes]
 
     # Nodes and edges
@@ -118,6 +119,13 @@ class SeriesSearch:
         rhythm, numbers = self.protocol.rhythm, range(len(self.given), self.protocol.visits - 1)
         return [[gap_cost(rhythm, number, days, offset) for days in range(self.days.count)] for number in numbers]
 
+    def _most(self) -> int:
+        """Return a number that no series' cost is above."""
+        gaps = [days for edges in self.chains.edges for _, days in edges]
+        longest = max((*gaps, *self.protocol.rhythm), default=0)
+        first = [cost for offset in self.offsets for cost in self._first(offset) if cost < INFINITE]
+        return self.length * (MOST_A_VISIT + OFF_RHYTHM * longest) + max(first, default=0)
+
     # Costs, for all combinations at once
 
     def _node_costs(self, node: Sequence[Candidate]) -> int:
@@ -158,9 +166,9 @@ class SeriesSearch:
     def _cheapest(self, chains: Chains) -> Series | None:
         """Solve all lanes but for the span, then take them in order while one may still be better than the best."""
         promised, best = self._least_costs(chains), None
-        while (cost := min(promised)) < (best.cost if best else INFINITE):
+        while (cost := min(promised)) < (best.cost if best else self._lanes.infinite):
             number = promised.index(cost)
-            promised[number] = INFINITE
+            promised[number] = self._lanes.infinite
             found = self._exact(chains, number)
             if found and (best is None or found.cost < best.cost):
                 best = found
@@ -172,16 +180,17 @@ class SeriesSearch:
             [self._of_offsets(costs) for costs in zip(*number, strict=True)]
             for number in zip(*map(self._gap_costs, self.offsets), strict=True)
         ]
-        table = to_go(chains, self._costs, gaps, lanes.least, INFINITE * lanes.ones)
-        first = [self._of_offsets(costs) for costs in zip(*map(self._first, self.offsets), strict=True)]
-        totals = (begin + rest for begin, rest in zip(first, table[0][chains.need], strict=True))
-        return lanes.unpack(reduce(lanes.least, totals, INFINITE * lanes.ones))
+        infinite = lanes.infinite * lanes.ones
+        rest = to_go(chains, self._costs, gaps, lanes.least, infinite)[0][chains.need]
+        first = zip(*map(self._first, self.offsets), strict=True)
+        totals = [self._of_offsets(begin) + rest[n] for n, begin in enumerate(first) if max(begin) < INFINITE]
+        return lanes.unpack(reduce(lanes.least, totals, infinite))
 
     def _exact(self, chains: Chains, number: int) -> Series | None:
         """Return the cheapest series of one lane that keeps the span."""
         others, anchor = divmod(number, len(self.anchors))
         offset, home = divmod(others, len(self.homes))
-        costs = [lane(packed, number) for packed in self._costs]
+        costs = [self._lanes.one(packed, number) for packed in self._costs]
         found = cheapest(chains, self._first(offset), costs, self._gap_costs(offset))
         if found is None:
             return None
