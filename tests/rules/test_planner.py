@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.rules.brute import quick_phases
-from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, ClinicWeek
+from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, WONG, ClinicWeek
 from tracker.errors import Refused
 from tracker.rules.availability import STARTS_LANE
 from tracker.rules.block import Block
@@ -249,6 +249,37 @@ def test_the_best_alternative_is_the_same_day_at_the_next_hour():
     assert ranked[0].reasons[0].text == "The same day"
     assert all(one.cost == sum(reason.cost for reason in one.reasons) for one in ranked)
     assert [one.cost for one in ranked] == sorted(one.cost for one in ranked)
+
+
+def test_a_visit_whose_room_and_physician_are_gone_can_still_be_moved():
+    clinic = ClinicWeek()
+    gone = {"room_id": JUNIPER.id, "physician_id": WONG.id}
+
+    ranked = alternatives(clinic.request(), 2, instead_of=clinic.at("2026-03-04 09:00"), **gone)
+
+    assert {one.visit.room_id for one in ranked} == {SAGE.id}
+    assert (
+        alternatives(ClinicWeek(resources=(SAGE, KIM)).request(), 2, instead_of=clinic.at("2026-03-04 09:00"), **gone)
+        == []
+    )
+
+
+def test_a_place_that_somebody_chose_may_break_every_wish():
+    clinic = ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE, WONG))
+    clinic.close(WONG, "2026-03-01 00:00", "2026-04-01 00:00")
+    request = clinic.request(
+        SINGLE,
+        weekdays=frozenset({3}),
+        arrive_from=time(12),
+        room_id=JUNIPER.id,
+        clinician_id=WONG.id,
+        hard=frozenset(Wish),
+    )
+
+    visit = place(request, 1, clinic.at("2026-03-02 09:00"), room_id=SAGE.id)
+
+    assert (visit.room_id, visit.physician_id) == (SAGE.id, HALE.id)
+    assert place_series(request, [(visit.starts_at, SAGE.id)]) == [visit]
 
 
 def test_free_places_of_a_day_room_by_room():

@@ -1,7 +1,7 @@
 """One visit of a course: whether it may go exactly there, and where else it may go."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import count
 from uuid import UUID
@@ -38,10 +38,10 @@ def place(
     Raises:
         Refused: Something is in the way; the message says what.
     """
-    candidates = Candidates(request)
+    candidates = _with_soft_wishes(request)
     room = _room(request, ordinal, room_id) if room_id else None
     start = _start(candidates, ordinal, starts_at, room, before, after)
-    home = next(home for home in candidates.homes if room is None or home.room.id == room.id)
+    home = _physicians_home(candidates, [start])
     return candidates.visit(ordinal, start, home, candidates.nurse_at(start), room)
 
 
@@ -53,7 +53,7 @@ def place_series(request: PlanRequest, places: Sequence[tuple[datetime, UUID]]) 
     Raises:
         Refused: Something is in the way of one of them; the message says what.
     """
-    candidates, first = Candidates(request), len(request.given) + 1
+    candidates, first = _with_soft_wishes(request), len(request.given) + 1
     near = [None, *request.given][-1:] + [starts_at for starts_at, _room_id in places] + [None]
     rooms = [_room(request, n, room_id) for n, (_starts_at, room_id) in enumerate(places, start=first)]
     starts = [
@@ -65,6 +65,11 @@ def place_series(request: PlanRequest, places: Sequence[tuple[datetime, UUID]]) 
         candidates.visit(n, start, home, nurse, room)
         for n, (start, nurse, room) in enumerate(zip(starts, nurses, rooms, strict=True), start=first)
     ]
+
+
+def _with_soft_wishes(request: PlanRequest) -> Candidates:
+    """Return the candidates of a request whose place somebody has chosen: no wish forbids it any more."""
+    return Candidates(replace(request, wishes=replace(request.wishes, hard=frozenset())))
 
 
 def _room(request: PlanRequest, ordinal: int, room_id: UUID) -> Resource:
@@ -124,8 +129,12 @@ def alternatives(
         instead_of: The visit's own start; its hour, and `room_id` and `physician_id`, are what it would rather keep.
         before: Start of the visit before it, `after` of the one after it.
     """
-    usual = Home(request.free.by_id[room_id], request.free.by_id[physician_id])
-    move = _Move(Candidates(request), ordinal, usual, instead_of, before, after)
+    candidates, by_id = Candidates(request), request.free.by_id
+    if not candidates.homes:
+        return []
+    other = candidates.homes[0]  # for who or what isn't there any more
+    usual = Home(by_id.get(room_id, other.room), by_id.get(physician_id, other.physician))
+    move = _Move(candidates, ordinal, usual, instead_of, before, after)
     found = sorted(((move.cost(start), start) for start in move.starts()), key=lambda one: (one[0], one[1].day))
     return [move.alternative(start, cost) for cost, start in _apart(found)[:most]]
 
