@@ -245,6 +245,8 @@ class _Reader(HTMLParser):
         if tag == "form":
             self.inside = PageForm(has.get("action") or self.page, has.get("method", "get").lower())
             self.forms.append(self.inside)
+        elif self.inside and "formaction" in has:
+            self.forms.append(PageForm(has["formaction"], self.inside.method, self.inside.fields))
         elif self.inside and tag in ("input", "textarea", "select", "button") and has.get("name"):
             self._control(tag, has)
         elif tag == "option" and self.select:

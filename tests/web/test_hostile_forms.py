@@ -1,7 +1,7 @@
 """Every form of every page × everything that is not an answer: refused beside its field, what was typed kept, nothing
 changed."""
 
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 from werkzeug.exceptions import HTTPException
 
@@ -71,23 +71,37 @@ class Sweep:
 
     def _found(self) -> dict:
         """Return each form once, by where it goes and what it asks, with somebody who sees it."""
-        app, found = self.stage.app, {}
-        adapter = app.url_map.bind("127.0.0.1")
+        self.found = {}
         own = self.stage.world.own
-        for actor in [getattr(own, role, None) or self.stage.world.auditor for role in ROLES] + [None, GUEST]:
+        for actor in [getattr(own, role, None) or self.stage.world.auditor for role in ROLES] + [
+            own.second_nurse,
+            None,
+            GUEST,
+        ]:
             client = self._browser(actor)
-            for method, rule in routes(app):
+            for method, rule in routes(self.stage.app):
                 if method == "GET" and rule.endpoint != "static":
                     for address in addresses(self.stage, rule, own.clinic.id):
-                        for form in forms(address, client.get(address).text):
-                            path = form.action.partition("?")[0]
-                            try:
-                                target = adapter.match(path, method=form.method.upper())[0]
-                            except HTTPException:
-                                self.faults.append(f"a form on {address} leads nowhere: {form.method} {path}")
-                                continue
-                            found.setdefault((target, form.method, tuple(sorted(form.fields))), (actor, form))
-        return found
+                        self._read(client, actor, address)
+        posted = {(endpoint, method) for endpoint, method, _fields in self.found if method == "post"}
+        every = {(rule.endpoint, "post") for method, rule in routes(self.stage.app) if method == "POST"}
+        self.faults += [f"no page has the form for {endpoint}" for endpoint, _method in sorted(every - posted)]
+        return self.found
+
+    def _read(self, client, actor, address: str, *, follow: bool = True) -> None:
+        """Keep the forms of a page; a form that only asks for another page is followed one step."""
+        adapter = self.stage.app.url_map.bind("127.0.0.1")
+        for form in forms(address, client.get(address).text):
+            path = form.action.partition("?")[0]
+            try:
+                target = adapter.match(path, method=form.method.upper())[0]
+            except HTTPException:
+                self.faults.append(f"a form on {address} leads nowhere: {form.method} {path}")
+                continue
+            known = self.found.setdefault((target, form.method, tuple(sorted(form.fields))), (actor, form))
+            if form.method == "get" and follow and known[1] is form:
+                asked = urlencode({each.name: each.value or plausible(each) for each in form.fields.values()})
+                self._read(client, actor, f"{path}?{asked}", follow=False)
 
     def _wrong(self, field: Field) -> dict:
         # What the types refuse they refuse before any database; only what might slip by them is tried on both.

@@ -128,7 +128,7 @@ def test_a_new_password_ends_every_other_session(browser, nora):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"current": "wrong", "password": OTHER, "again": OTHER}, "don&#39;t fit together"),
+        ({"current": "wrong", "password": OTHER, "again": OTHER}, "This password doesn&#39;t fit"),
         ({"current": GOOD, "password": OTHER, "again": OTHER + "x"}, "same new password twice"),
         ({"current": GOOD, "password": "noranewnoranew", "again": "noranewnoranew"}, "at least 15"),
         ({"current": GOOD, "password": OTHER}, "Fill this in"),

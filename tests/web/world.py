@@ -93,7 +93,11 @@ def _fill(house: House) -> dict[str, UUID]:
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
         with db.transaction() as session:
             another = _course(session, house, someone)
-            chosen["not_mine"] = _visit(session, house, someone, another, 1, NOW + timedelta(minutes=number), status)
+            visit = _visit(session, house, someone, another, 1, NOW + timedelta(minutes=number), status)
+            order = _order(session, house, another)
+            if status is not VisitStatus.BOOKED and status is not VisitStatus.ARRIVED:
+                _dosed(session, house, visit, order)
+        chosen["not_mine"] = visit
     return chosen
 
 
@@ -139,19 +143,28 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
     return visit.id
 
 
-def _bedside(session, house: House, course: UUID, visits: list[UUID]) -> None:
-    clinic, nurse, physician = house.clinic.id, house.nurse.user_id, house.physician.user_id
+def _order(session, house: House, course: UUID) -> UUID:
     amounts = {"mg_per_kg": Decimal("0.5"), "max_mg": Decimal(60), "minutes": 40, "expires_on": date(2026, 12, 31)}
-    order = _put(
-        session, InfusionOrder(clinic_id=clinic, course_id=course, **amounts, signed_by=physician, signed_at=NOW)
-    )
+    signed = {"signed_by": house.physician.user_id, "signed_at": NOW}
+    return _put(session, InfusionOrder(clinic_id=house.clinic.id, course_id=course, **amounts, **signed))
+
+
+def _dosed(session, house: House, visit: UUID, order: UUID) -> None:
+    """Enter a dose, vital signs that stand against the start, and a side effect."""
+    ids = {"clinic_id": house.clinic.id, "visit_id": visit}
+    given = {"weight_kg": Decimal(80), "mg": Decimal(40), "concentration_mg_per_ml": Decimal(10), "ml": Decimal(4)}
+    times = {"entered_at": NOW, "entered_by": house.nurse.user_id}
+    _put(session, Dose(**ids, order_id=order, **given, minutes=40, **times))
+    high = {"systolic": 190, "diastolic": 120, "heart_rate": 80, "spo2": 97, "respiratory_rate": 14, "moaas": 5}
+    _put(session, VitalReading(**ids, due="base", occurred_at=NOW, **times, **high))
+    _put(session, SideEffect(**ids, term="nausea", severity=Severity.MILD, onset_at=NOW, **times))
+
+
+def _bedside(session, house: House, course: UUID, visits: list[UUID]) -> None:
+    clinic, physician = house.clinic.id, house.physician.user_id
+    order = _order(session, house, course)
     for visit in (visits[0], visits[2]):
-        ids = {"clinic_id": clinic, "visit_id": visit}
-        given = {"weight_kg": Decimal(80), "mg": Decimal(40), "concentration_mg_per_ml": Decimal(10), "ml": Decimal(4)}
-        times = {"entered_at": NOW, "entered_by": nurse}
-        _put(session, Dose(**ids, order_id=order, **given, minutes=40, **times))
-        _put(session, VitalReading(**ids, due="base", occurred_at=NOW, **times, systolic=120, diastolic=80))
-        _put(session, SideEffect(**ids, term="nausea", severity=Severity.MILD, onset_at=NOW, **times))
+        _dosed(session, house, visit, order)
     signed = {"signed_at": NOW, "signed_by": physician, "meaning": SignMeaning.AUTHORED}
     text = {"clinic_id": clinic, "body": "Calm.", "created_at": NOW, "author_id": physician}
     note = _put(session, Note(visit_id=visits[0], **text, **signed))

@@ -163,7 +163,7 @@ def add(session: Session, actor: Actor, new: AddUser, password: str, *, now: dat
     return added
 
 
-def set_password(session: Session, actor: Actor, user_id: UUID, password: str, *, now: datetime) -> None:
+def set_password(session: Session, actor: Actor, user_id: UUID, password: str, *, now: datetime) -> UserAccount:
     """Give an account a new password; every session of it ends.
 
     Raises:
@@ -175,6 +175,7 @@ def set_password(session: Session, actor: Actor, user_id: UUID, password: str, *
     user.password_hash = _hasher.hash(password)
     user.auth_version += 1
     audit.record(session, actor, "password changed", subject=f"user {user.id}", now=now)
+    return user
 
 
 def set_role(session: Session, actor: Actor, user_id: UUID, role: Role, *, now: datetime) -> None:

@@ -5,15 +5,16 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from tracker.db import read, transaction
+from tracker.db import transaction
 from tracker.errors import Invalid, Refused
 from tracker.models import UserAccount
 from tracker.rules.fields import Command, Line, Secret
 from tracker.rules.permissions import Permission
-from tracker.services import accounts, guessing
+from tracker.services import accounts
 from tracker.text import gettext as _
 from tracker.web.access import access, set_cookie
 from tracker.web.forms import Form, blank, go_to, page, parse
+from tracker.web.signing import address, opened
 
 bp = Blueprint("accounts", __name__)
 
@@ -56,7 +57,8 @@ def enter() -> ResponseReturnValue:
     if form.errors:
         return _sign_in_page(form)
     try:
-        token = _begin(form.command.email.lower(), form.command.password)
+        said = _("E-mail address and password don't fit together. Check both and try again.")
+        token = _begin(opened(form.command.email.lower(), form.command.password, field="password", said=said))
     except (Refused, Invalid) as error:
         return _sign_in_page(form.refused(error))
     return set_cookie(go_to(_next()), token)
@@ -88,10 +90,10 @@ def change_password() -> ResponseReturnValue:
     if form.errors:
         return _account_page(form)
     try:
-        _check(g.signed_in.email, form.command.current, field="current")
+        _myself(form.command.current, "current")
         with transaction() as session:
-            accounts.set_password(session, g.actor, g.actor.user_id, form.command.password, now=g.now)
-        token = _begin(g.signed_in.email, form.command.password)
+            changed = accounts.set_password(session, g.actor, g.actor.user_id, form.command.password, now=g.now)
+        token = _begin(changed)
     except (Refused, Invalid) as error:
         return _account_page(form.refused(error))
     return set_cookie(go_to(url_for("accounts.show", changed="yes")), token)
@@ -112,7 +114,7 @@ def confirmed() -> ResponseReturnValue:
     if form.errors:
         return _confirm_page(form)
     try:
-        token = _begin(g.signed_in.email, form.command.password)
+        token = _begin(_myself(form.command.password, "password"))
     except (Refused, Invalid) as error:
         return _confirm_page(form.refused(error))
     with transaction() as session:
@@ -120,25 +122,13 @@ def confirmed() -> ResponseReturnValue:
     return set_cookie(go_to(_next()), token)
 
 
-def _begin(email: str, password: str) -> str:
-    account = _check(email, password, field="password")
+def _begin(account: UserAccount) -> str:
     with transaction() as session:
-        return accounts.open_session(session, account, request.remote_addr or "", now=g.now)
+        return accounts.open_session(session, account, address(), now=g.now)
 
 
-def _check(email: str, password: str, *, field: str) -> UserAccount:
-    """Return the account that this password opens. The guess is counted first and for good, then looked at."""
-    with transaction() as session:
-        guessing.count(session, email, request.remote_addr or "", now=g.now)
-    with read() as session:
-        account = accounts.account(session, email)
-    fits = accounts.password_fits(account, password)  # asked without an account too: it takes as long
-    if account and fits:
-        return account
-    if account:
-        with transaction() as session:
-            accounts.note_failure(session, account, request.remote_addr or "", now=g.now)
-    raise Invalid({field: _("E-mail address and password don't fit together. Check both and try again.")})
+def _myself(password: str, field: str) -> UserAccount:
+    return opened(g.signed_in.email, password, field=field, said=_("This password doesn't fit. Try again."))
 
 
 def _next() -> str:

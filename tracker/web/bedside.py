@@ -1,19 +1,17 @@
 """The bedside page of a visit, and everything that is done on it."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
-from pydantic import StringConstraints
 from sqlalchemy.orm import Session
 
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused, Stale
 from tracker.models import SideEffect, Visit
-from tracker.rules.fields import Command
-from tracker.rules.passwords import LONGEST
+from tracker.rules.fields import Command, Line, Secret
 from tracker.rules.permissions import Permission
 from tracker.services import audit, bedside, clinic, messages, observations, orders, outcomes, visit_record
 from tracker.web.access import access
@@ -24,7 +22,6 @@ from tracker.web.signing import proven
 bp = Blueprint("bedside", __name__)
 
 C = TypeVar("C", bound=Command)
-Secret = Annotated[str, StringConstraints(max_length=LONGEST)]
 
 
 class SignedOrder(orders.SignOrder):
@@ -36,7 +33,7 @@ class SignedOrder(orders.SignOrder):
 class WitnessedCheck(orders.CheckDose):
     """The second person's check; on the same tablet with that person's own e-mail address and password."""
 
-    email: Annotated[str, StringConstraints(max_length=254)] | None = None
+    email: Line | None = None
     password: Secret | None = None
 
 

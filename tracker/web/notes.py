@@ -1,17 +1,16 @@
 """The note on a visit, its addenda, and the next-day check-in."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
-from pydantic import StringConstraints
 
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Note, Visit
 from tracker.rules.adverse_events import TERMS
-from tracker.rules.passwords import LONGEST
+from tracker.rules.fields import Secret
 from tracker.rules.permissions import Permission
 from tracker.services import audit, clinic, notes, recovery, visit_record
 from tracker.web.access import access
@@ -19,8 +18,6 @@ from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
 from tracker.web.signing import proven
 
 bp = Blueprint("notes", __name__)
-
-Secret = Annotated[str, StringConstraints(max_length=LONGEST)]
 
 
 class SignNote(notes.WriteNote):
