@@ -1,8 +1,6 @@
 """The web process: one Flask application, put together in one place."""
 
 from datetime import date, datetime
-from importlib import import_module
-from importlib.util import find_spec
 
 from flask import Flask, Response, g, request, url_for
 from jinja2 import StrictUndefined
@@ -15,21 +13,24 @@ from tracker.models import new_id
 from tracker.paths import shipped, static
 from tracker.rules.dosing import plain
 from tracker.rules.permissions import Permission
-from tracker.web import access, errors, incoming
-
-BLUEPRINTS = (
-    "accounts",
-    "today",
-    "moves",
-    "patients",
-    "courses",
-    "bedside",
-    "notes",
-    "outcomes",
-    "worklist",
-    "messages",
-    "portal",
+from tracker.web import (
+    access,
+    accounts,
+    bedside,
+    courses,
+    errors,
+    incoming,
+    messages,
+    moves,
+    notes,
+    outcomes,
+    patients,
+    portal,
+    today,
+    worklist,
 )
+
+PAGES = (accounts, today, moves, patients, courses, bedside, notes, outcomes, worklist, messages, portal)
 
 # Everything from here, nothing inline, nobody may frame us.
 POLICY = (
@@ -70,9 +71,8 @@ def create_app(config: Config) -> Flask:
         count = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     _prepare_templates(app)
-    for name in BLUEPRINTS:
-        if find_spec(f"tracker.web.{name}"):
-            app.register_blueprint(import_module(f"tracker.web.{name}").bp)
+    for pages in PAGES:
+        app.register_blueprint(pages.bp)
     errors.install(app)
     app.after_request(_harden)
     app.view_functions["static"] = access.access(Permission.PUBLIC)(app.view_functions["static"])

@@ -16,8 +16,7 @@ from tracker.demo.places import NURSES, Place, ids_of
 from tracker.models import Claim, Course, InfusionOrder, Note, RecoveryNote, ScaleResponse, Task, Visit
 from tracker.rules.vocabulary import CourseStatus, Role, SignMeaning, TaskStatus, VisitStatus
 from tracker.services import notes, visit_record
-from tracker.services.bedside import REVIEW
-from tracker.services.followup import SAFETY
+from tracker.services.followup import REVIEW, SAFETY
 
 _S = VisitStatus
 RESCUE = (

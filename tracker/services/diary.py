@@ -33,7 +33,6 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
 from tracker.services import capacity, clinic, settings
-from tracker.services.bedside import REVIEW
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
