@@ -347,15 +347,22 @@ def test_vital_signs_by_planned_set(house, visit_id):
     row, found = do(house.nurse, observations.take_vitals, visit_id, at_ten, NOW + minutes(12))
     assert found[0].rule == "Systolic ≥ 180: repeat in 5 min"
     do(house.nurse, observations.take_vitals, visit_id, TakeVitals(spo2=97, due="10"), NOW + minutes(13))
-    fixed = TakeVitals(systolic=131, diastolic=95, heart_rate=80, corrects=row.id)
-    do(house.nurse, observations.take_vitals, visit_id, fixed, NOW + minutes(14))
+    fixed = TakeVitals(systolic=131, diastolic=95, corrects=row.id)
+    again, _found = do(house.nurse, observations.take_vitals, visit_id, fixed, NOW + minutes(24))
+    assert (again.due, again.occurred_at, again.entered_at) == ("10", row.occurred_at, NOW + minutes(24))
+    with pytest.raises(Refused, match="corrected already"):
+        do(house.nurse, observations.take_vitals, visit_id, fixed, NOW + minutes(25))
 
     record = load(house, visit_id)
     assert (record.sets["10"].systolic, record.sets["10"].spo2) == (131, 97)
+    assert record.sets["10"].heart_rate is None  # it was typed by mistake, and is gone with what was corrected
+    pulse = TakeVitals(heart_rate=80, due="10")
+    do(house.nurse, observations.take_vitals, visit_id, pulse, NOW + minutes(25))
+    record = load(house, visit_id)
     states = {column.minute: column.state for column in record.columns(NOW + minutes(27))}
     assert [states[minute] for minute in (None, 0, 10, 20, 30)] == ["done", "missed", "done", "overdue", "later"]
     with db.read() as session:
-        assert len(session.scalars(select(VitalReading)).all()) == 4
+        assert len(session.scalars(select(VitalReading)).all()) == 5
 
 
 @pytest.mark.parametrize(

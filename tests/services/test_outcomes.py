@@ -74,6 +74,8 @@ def test_a_course_says_what_it_comes_to(house, course_id):
         course = outcomes._course(session, house.nurse, course_id)
         outcomes.lock_baseline(session, course, NOW)
     record(house.nurse, course_id, 27, now=NOW - timedelta(days=6))  # entered late, taken earlier
+    with db.transaction() as session:
+        outcomes.lock_baseline(session, outcomes._course(session, house.nurse, course_id), NOW)  # changes nothing
     with db.read() as session:
         curve = outcomes.curve(session, outcomes._course(session, house.nurse, course_id))
     assert curve.baseline.total == 19

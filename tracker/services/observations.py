@@ -102,17 +102,19 @@ def take_vitals(
     """
     _plausible(command)
     record = _here(session, actor, visit_id, now)
-    arrived = record.reached(VisitStatus.ARRIVED)
+    old = next((reading for reading in record.readings if reading.id == command.corrects), None)
+    if command.corrects and old is None:
+        raise Refused(_("That reading was corrected already."), field="corrects")
     values = {sign.value: getattr(command, sign) for sign in Sign}
     row = VitalReading(
         id=new_id(),
         clinic_id=record.visit.clinic_id,
         visit_id=visit_id,
-        due=_due(record, command, now),
-        occurred_at=bedside.when(record, command.taken_at, now=now, first=arrived, field="taken_at"),
+        due=old.due if old else _due(record, command, now),
+        occurred_at=_taken_at(record, command, old, now),
         entered_at=now,
         entered_by=person(actor),
-        corrects_id=_corrected(record, command),
+        corrects_id=command.corrects,
         **values,
     )
     session.add(row)
@@ -133,8 +135,6 @@ def _plausible(command: TakeVitals) -> None:
 
 def _due(record: VisitRecord, command: TakeVitals, now: datetime) -> str:
     """Before the start there is one set; after it, whichever the nurse had before her, if it exists."""
-    if command.corrects:
-        return next((row.due for row in record.readings if row.id == command.corrects), EXTRA)
     if record.started_at is None:
         return BASE
     planned = {str(column.minute) for column in record.columns(now) if column.minute is not None}
@@ -143,10 +143,12 @@ def _due(record: VisitRecord, command: TakeVitals, now: datetime) -> str:
     return command.due
 
 
-def _corrected(record: VisitRecord, command: TakeVitals) -> UUID | None:
-    if command.corrects and command.corrects not in {row.id for row in record.readings}:
-        raise Refused(_("That reading was corrected already."), field="corrects")
-    return command.corrects
+def _taken_at(record: VisitRecord, command: TakeVitals, old: VitalReading | None, now: datetime) -> datetime:
+    """A correction was taken when what it corrects was, unless it says otherwise."""
+    if old and command.taken_at is None:
+        return old.occurred_at
+    arrived = record.reached(VisitStatus.ARRIVED)
+    return bedside.when(record, command.taken_at, now=now, first=arrived, field="taken_at")
 
 
 class ReportEffect(Command):
