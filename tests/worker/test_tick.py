@@ -197,6 +197,7 @@ def test_a_worker_that_is_to_stop_sends_no_more(course):
 
 
 def test_with_sending_off_messages_are_kept_in_the_outbox(course):
+    clock.shift(timedelta())  # whatever ran before may have left its own
     clock.shift(NOW - clock.now())
     try:
         assert build(Config(secret_key="0123456789abcdefghijklmnopqrstuv", sending=False)).tick(NOW) == {"accepted": 1}
