@@ -127,6 +127,7 @@ def lease(session: Session, *, limit: int, now: datetime) -> list[Lease]:
         lease_epoch=Reminder.lease_epoch + 1,
         lease_until=now + LEASE,
     )
+    links.renew(session, {row.course_id for row in taken if row.course_id}, now=now)
     return [Lease(row.id, row.lease_epoch) for row in sorted(taken, key=lambda row: row.send_at)]
 
 

@@ -7,6 +7,7 @@ the same link again, and raising the generation makes every older one worthless.
 import base64
 import binascii
 import hmac
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -107,6 +108,15 @@ def find_course_link(session: Session, course_id: UUID) -> PatientLink | None:
     ).first()
 
 
+def renew(session: Session, course_ids: Collection[UUID], *, now: datetime) -> None:
+    """Give every one of these courses that has no link (it was taken back) a new one, for a message that is to go."""
+    have = select(PatientLink.course_id).where(PatientLink.revoked_at.is_(None), PatientLink.course_id.in_(course_ids))
+    missing = set(course_ids) - set(session.scalars(have))
+    for course in session.scalars(select(Course).where(Course.id.in_(missing))).all() if missing else ():
+        last = session.scalar(select(func.max(Visit.starts_at)).where(Visit.course_id == course.id))
+        course_link(session, course, last_visit=last or now, now=now)
+
+
 def give(session: Session, actor: Actor, patient_id: UUID, course_id: UUID, *, now: datetime) -> PatientLink:
     """Make the link to a patient's series, or return the one that is there.
 
@@ -125,6 +135,8 @@ def give(session: Session, actor: Actor, patient_id: UUID, course_id: UUID, *, n
 
 def revoke(session: Session, actor: Actor, patient_id: UUID, link_id: UUID, *, now: datetime) -> None:
     """Take a link back, and any other to the same series: they, and the pages opened by them, stop working at once.
+
+    The next message brings a new one (`renew`).
 
     Raises:
         NotFound: There is no such link of this patient in this clinic.
