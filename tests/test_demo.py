@@ -37,11 +37,6 @@ def make(day=D):
     return demo.make(day, key=KEY, base_url="http://127.0.0.1:8000")
 
 
-@pytest.fixture
-def made(database):
-    return make()
-
-
 def desk(session) -> Actor:
     user = session.scalars(select(UserAccount).where(UserAccount.role == Role.COORDINATOR)).one()
     return Actor(user.clinic_id, user.id, user.role, user.name)
@@ -52,19 +47,20 @@ def board_of(session, made):
     return diary.day_board(session, actor, clinic.info(session, actor.clinic_id), made.day, now=made.at)
 
 
-def test_at_1142_the_board_tells_the_story(made):
+def test_at_1142_it_tells_its_story_and_holds_together(database):
+    """Made once for each database: it takes some seconds."""
+    made = make()
     with db.read() as session:
-        board = board_of(session, made)
+        the_board_tells_the_story(board_of(session, made))
+        what_is_past_holds_together(session, made)
+        nothing_waits_that_should_be_done(session, made)
 
+
+def the_board_tells_the_story(board):
+    """Nine visits, three red needs, five amber ones, doses and minutes as the story says."""
     counts = board.counts
-    assert (counts.visits, counts.done, counts.in_rooms, counts.waiting, counts.to_come, counts.free) == (
-        9,
-        1,
-        3,
-        1,
-        4,
-        0,
-    )
+    assert (counts.visits, counts.done, counts.in_rooms, counts.waiting, counts.to_come) == (9, 1, 3, 1, 4)
+    assert counts.free == 0
     said = {(need.chip.level, need.visit.patient if need.visit else need.task.patient) for need in board.needs}
     assert said == {
         (Level.STOP, "Bianchi, Sara"),
@@ -96,46 +92,38 @@ def test_at_1142_the_board_tells_the_story(made):
     assert wait.after_next == "Alvarez, Mateo"
 
 
-def test_what_is_past_holds_together(made):
+def what_is_past_holds_together(session, made):
     """Every infusion given has order, checked dose, whole vital signs, way home and signed note; today's one isn't."""
-    with db.read() as session:
-        actor = desk(session)
-        given = session.scalars(select(Visit).where(Visit.status == VisitStatus.DISCHARGED)).all()
-        for visit in given:
-            record = visit_record.load(session, actor, visit.id, now=visit.ends_at)
-            steps = [step.status for step in record.steps]
-            assert steps[0] is VisitStatus.ARRIVED
-            assert steps[-1] is VisitStatus.DISCHARGED
-            assert record.dose.checked_by
-            assert record.dose.given_mg
-            assert not record.checklist.left
-            assert all(column.state is vitals.SetState.DONE for column in record.columns(visit.ends_at))
-            assert all(effect.resolved_at for effect in record.effects)
-            today = visit.starts_at > made.at - timedelta(hours=12)
-            assert [bool(note.signed_at) for note in record.notes] == ([] if today else [True])
-        assert len(given) == 63
+    actor = desk(session)
+    given = session.scalars(select(Visit).where(Visit.status == VisitStatus.DISCHARGED)).all()
+    for visit in given:
+        record = visit_record.load(session, actor, visit.id, now=visit.ends_at)
+        steps = [step.status for step in record.steps]
+        assert steps[0] is VisitStatus.ARRIVED
+        assert steps[-1] is VisitStatus.DISCHARGED
+        assert record.dose.checked_by
+        assert record.dose.given_mg
+        assert not record.checklist.left
+        states = {column.state for column in record.columns(visit.ends_at)}
+        assert states <= {vitals.SetState.DONE, vitals.SetState.LATER}
+        assert all(effect.resolved_at for effect in record.effects)
+        today = visit.starts_at > made.at - timedelta(hours=12)
+        assert [bool(note.signed_at) for note in record.notes] == ([] if today else [True])
+    assert len(given) == 63
 
 
-def test_nothing_waits_that_should_be_done(made):
+def nothing_waits_that_should_be_done(session, made):
     """No message is due and unsent, no task overdue but the one for Brooks, no series over and running."""
-    with db.read() as session:
-        late = select(Reminder).where(Reminder.send_at <= made.at, Reminder.status == ReminderStatus.SCHEDULED)
-        lost = select(Reminder).where(Reminder.status.in_((ReminderStatus.FAILED, ReminderStatus.UNCERTAIN)))
-        overdue = select(Task.kind).where(Task.status == TaskStatus.OPEN, Task.due_at < made.at)
-        over = (
-            select(Course)
-            .where(Course.status == CourseStatus.ACTIVE)
-            .where(
-                ~select(Visit.id)
-                .where(Visit.course_id == Course.id, Visit.starts_at > made.at - timedelta(hours=12))
-                .exists()
-            )
-        )
-        assert session.scalars(late).all() == []
-        assert session.scalars(lost).all() == []
-        assert session.scalars(overdue).all() == ["no_show"]
-        assert session.scalars(over).all() == []
-        assert audit.verify(session, session.scalars(select(Clinic.id)).one()).faults == ()
+    late = select(Reminder).where(Reminder.send_at <= made.at, Reminder.status == ReminderStatus.SCHEDULED)
+    lost = select(Reminder).where(Reminder.status.in_((ReminderStatus.FAILED, ReminderStatus.UNCERTAIN)))
+    overdue = select(Task.kind).where(Task.status == TaskStatus.OPEN, Task.due_at < made.at)
+    to_come = select(Visit.id).where(Visit.course_id == Course.id, Visit.starts_at > made.at - timedelta(hours=12))
+    over = select(Course).where(Course.status == CourseStatus.ACTIVE, ~to_come.exists())
+    assert session.scalars(late).all() == []
+    assert session.scalars(lost).all() == []
+    assert session.scalars(overdue).all() == ["no_show"]
+    assert session.scalars(over).all() == []
+    assert audit.verify(session, session.scalars(select(Clinic.id)).one()).faults == ()
 
 
 def test_it_is_the_same_every_time_for_the_same_day(sqlite_url):
@@ -187,7 +175,8 @@ def test_any_day_has_room_for_the_story(first):
             assert len(places) == run.protocol.visits or run.ended
 
 
-def test_on_a_closed_day_it_is_the_next_one(database):
+def test_on_a_closed_day_it_is_the_next_one(sqlite_url):
+    db.configure(sqlite_url)
     assert thanksgiving(2026) == date(2026, 11, 26)
     made = make(date(2026, 11, 28))
 

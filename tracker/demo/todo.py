@@ -69,6 +69,8 @@ def _was_done(house: House, task: Task, now: datetime) -> bool:
 def _close(house: House, task: Task, now: datetime) -> None:
     task.status = TaskStatus.DONE
     task.outcome = _OUTCOMES[task.kind]
+    if task.kind == "next_day_check_in" and task.patient_id == house.patients["Kaur"]:
+        task.outcome = "Reached at 9:20: slept badly, afraid of the next one."
     task.closed_at = min(task.due_at, max(task.opens_at + timedelta(hours=1), task.opens_at), now)
     task.closed_by = house.physician.user_id if task.owner_role is Role.PHYSICIAN else house.desk.user_id
 
