@@ -8,9 +8,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import StatementError
 
 from tests.conftest import NOW
+from tests.factories import make_clinic
 from tracker import db
-from tracker.errors import Busy
-from tracker.models import Clinic
+from tracker.errors import Busy, Stale
+from tracker.models import Clinic, Patient
 
 
 def cottonwood() -> Clinic:
@@ -72,3 +73,19 @@ def test_a_database_that_is_gone_is_busy(tmp_path):
     db.configure(f"sqlite:///{tmp_path}/no/such/folder/tracker.db")
     with pytest.raises(Busy), db.read() as session:
         session.execute(text("SELECT 1"))
+
+
+def test_a_row_that_somebody_else_saved_first_is_stale(database):
+    """The second writer of the same version is told so, and nothing of theirs is kept."""
+    house = make_clinic()
+    ada = house.patient("Ada")
+    with pytest.raises(Stale), db.transaction() as session:
+        patient = session.get_one(Patient, ada)
+        with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            if other.dialect.name == "sqlite":  # there a second writer waits; say what it would have done
+                session.execute(text("UPDATE patient SET version = version + 1"))
+            else:
+                other.execute(text("UPDATE patient SET version = version + 1"))
+        patient.given_name = "Adele"
+    with db.read() as session:
+        assert session.get_one(Patient, ada).given_name == "Ada"

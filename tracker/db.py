@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from tracker.errors import Busy
+from tracker.errors import Busy, Stale
+from tracker.text import gettext as _
 
 _engine: Engine | None = None
 _inside: ContextVar[bool] = ContextVar("inside a transaction", default=False)
@@ -71,6 +73,7 @@ def transaction() -> Iterator[Session]:
 
     Raises:
         Busy: The database can't answer. Nothing was changed.
+        Stale: Somebody else saved a row meanwhile that we were about to save. Nothing was changed.
         RuntimeError: Another transaction of this thread is still open.
     """
     writers = _one_writer if engine().dialect.name == "sqlite" else None
@@ -108,3 +111,5 @@ def _asking() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise Busy("the database can't answer just now") from error
+    except StaleDataError as error:  # the row's version moved on between our reading and our writing it
+        raise Stale(_("Somebody else saved this first.")) from error

@@ -204,3 +204,18 @@ def test_a_move_past_a_neighbour_is_refused(diary):
     place = booking.Place(last.starts_at + timedelta(days=2), third.room_id)
     with pytest.raises(Refused):
         diary.move(third, place)
+
+
+def test_a_move_that_makes_the_series_too_long_is_refused_and_not_offered(diary):
+    """The last visit may wait a week after the fifth, but not past the protocol's span."""
+    with db.transaction() as session:
+        row = session.get(ProtocolVersion, diary.protocols["B"])
+        row.definition = {**row.definition, "max_span_days": 18}
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    last = diary.visits("Ada")[-1]
+    with pytest.raises(Refused, match="more than 18 days"):
+        diary.move(last, booking.Place(last.starts_at + timedelta(days=4), last.room_id))
+    with db.read() as session:
+        offered = booking.move_options(session, diary.house.coordinator, last.id, now=NOW)
+    first = diary.visits("Ada")[0].starts_at
+    assert all((one.visit.starts_at - first).days <= 18 for one in offered)

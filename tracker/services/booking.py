@@ -239,8 +239,9 @@ def move_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetim
     place = clinic.info(session, actor.clinic_id)
     visit, siblings = _with_siblings(session, actor, visit_id)
     before, after = _neighbours(visit, siblings)
-    return planner.alternatives(
-        _move_request(session, place, visit, siblings, now),
+    request = _move_request(session, place, visit, siblings, now)
+    found = planner.alternatives(
+        request,
         visit.ordinal,
         instead_of=visit.starts_at,
         room_id=visit.room_id,
@@ -248,6 +249,7 @@ def move_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetim
         before=before,
         after=after,
     )
+    return [one for one in found if not _too_long(request, one.visit.starts_at)]
 
 
 def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit, *, now: datetime) -> Visit:
@@ -256,11 +258,12 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
     Raises:
         NotFound: The visit is not this clinic's.
         Stale: Somebody changed the visit since the form was opened.
-        Refused: It has begun or is over, the place is taken, or too near to a neighbour.
+        Refused: It has begun or is over, the place is taken, too near to a neighbour, or the series grows too long.
     """
     place = clinic.info(session, actor.clinic_id)
+    capacity.lock(session, place, clinic.get(session, actor, Visit, visit_id).patient_id)
+    session.expire_all()  # others may have moved it while we waited
     visit, siblings = _with_siblings(session, actor, visit_id)
-    capacity.lock(session, place, visit.patient_id)
     if visit.version != wanted.version:
         raise Stale(_("Somebody changed this visit since you opened it. Look at it again."))
     if visit.status is not VisitStatus.BOOKED:
@@ -268,6 +271,11 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
     request = _move_request(session, place, visit, siblings, now)
     near = dict(zip(("before", "after"), _neighbours(visit, siblings), strict=True))
     planned = planner.place(request, visit.ordinal, wanted.place.starts_at, room_id=wanted.place.room_id, **near)
+    if _too_long(request, planned.starts_at):
+        days = request.protocol.max_span_days
+        raise Refused(
+            _("Then the series would take more than %(n)s days. Choose an earlier day.", n=days), field="place"
+        )
     before = say_instant(visit.starts_at, place.zone, place.country)
     release(session, visit)
     session.flush()
@@ -312,6 +320,11 @@ def _move_request(
     given = tuple(one.starts_at for one in siblings if one.status not in OFF and one.id != visit.id)
     protocol = Protocol.from_data(visit.course.protocol.definition)
     return PlanRequest(protocol, free, visit.patient_id, Wishes(earliest=today), now, given, country=place.country)
+
+
+def _too_long(request: PlanRequest, starts_at: datetime) -> bool:
+    """Return whether the series would take too many days with the moved visit there."""
+    return span_days([*request.given, starts_at], request.free.days.zone) > request.protocol.max_span_days
 
 
 def _neighbours(visit: Visit, siblings: Sequence[Visit]) -> tuple[datetime | None, datetime | None]:
