@@ -6,7 +6,6 @@ import pytest
 
 from tests.faults.killing import kill
 
-
 # `make faults` dies at every step, fifty times.
 STEPS = ("looked", "marking", "connected", "handed over", "recorded")
 
