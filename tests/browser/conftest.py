@@ -7,9 +7,9 @@ from tests.browser.site import AXE, chromium, launch, site
 from tests.conftest import missing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """Return the application on a real port."""
+    """Return the application on a real port; a file of tests has one to itself, and time in it goes forward only."""
     with site(tmp_path_factory.mktemp("browser")) as found:
         yield found
 

@@ -86,6 +86,12 @@ class Site:
         clock.shift(timedelta())
         clock.shift(self.now - clock.now())
 
+    def later(self, minutes: int) -> None:
+        """Let time pass."""
+        now = clock.now() + timedelta(minutes=minutes)
+        clock.shift(timedelta())
+        clock.shift(now - clock.now())
+
     def pages(self) -> list[Look]:
         """Return every page there is, one of each kind, seen by the first role that may."""
         found = [Look("portal.welcome", f"/v/{self.ids['token']}", "nobody")]

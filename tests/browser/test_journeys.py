@@ -106,3 +106,76 @@ def test_the_patient_confirms_by_the_link(running, window):
     page.get_by_role("button", name="Save").tap()
 
     expect(page.get_by_text("Jan Novak")).to_be_visible()
+
+
+SIGNS = {"Systolic": 128, "Diastolic": 78, "HR": 72, "SpO₂": 98, "RR": 14, "MOAA/S": 5}
+
+
+def enter_vitals(page):
+    """Type a whole set and keep it."""
+    form = page.locator("#vitals-form")
+    for label, value in SIGNS.items():
+        form.get_by_label(label, exact=True).fill(str(value))
+    with page.expect_response("**/vitals*") as answer:
+        form.locator("button:visible", has_text="Save").click()
+    assert answer.value.status == 200
+    expect(form.get_by_label("Systolic")).to_have_value("")
+
+
+def test_the_nurse_runs_a_visit(running, window):
+    """From the waiting room to the way home: checklist, dose with a second person, every set, discharge."""
+    page = window("nurse", viewport={"width": 1024, "height": 768})
+    page.goto(f"/visits/{running.ids['visits']['arrived']}")
+    page.get_by_role("button", name="Begin the checklist").first.click()
+    for left in range(12, 0, -1):
+        expect(page.locator(".checklist li.open")).to_have_count(left)
+        page.locator(".checklist li.open button.yes").first.click()
+    page.get_by_label("Weight today, kg").fill("84")
+    page.get_by_label("Vial, mg/mL").fill("50")
+    page.get_by_role("button", name="Calculate").click()
+    check = page.locator("form", has=page.get_by_role("heading", name=re.compile("Second person")))
+    check.get_by_label("mg", exact=True).fill("42")
+    check.get_by_label("mL", exact=True).fill("0.84")
+    check.get_by_label("Who checks: e-mail").fill("k.mori@example.org")
+    check.get_by_label("and password").fill(PASSWORD)
+    check.get_by_role("button", name="Check").click()
+    expect(page.get_by_text("Checked by K. Mori")).to_be_visible()
+    enter_vitals(page)
+    expect(page.locator(".left-list li")).to_have_count(0)
+    page.get_by_role("button", name="Start infusion").click()
+    expect(page.locator(".chip", has_text="Running")).to_be_visible()
+
+    for minutes in (0, 10, 10, 10, 10):
+        running.later(minutes)
+        page.reload()
+        enter_vitals(page)
+    page.get_by_role("button", name="Infusion ended").click()
+    for _set in range(4):
+        for minutes in (8, 7):  # nobody leaves the tablet alone for a quarter of an hour
+            running.later(minutes)
+            page.reload()
+        enter_vitals(page)
+    page.get_by_role("button", name="Ready to go home").click()
+    expect(page.locator(".chip", has_text="Ready to go home")).to_be_visible()
+    for box in page.locator(".gate input[type=checkbox]").all():
+        box.check()
+    page.get_by_role("button", name="Discharge").click()
+
+    expect(page.locator(".chip", has_text="Discharged")).to_be_visible()
+
+
+def test_the_physician_signs_order_and_note(running, window):
+    """A new order with the password, then the note that was written from what is known; signed, it is locked."""
+    page = window("physician", viewport={"width": 1280, "height": 800})
+    page.goto(f"/visits/{running.ids['visits']['booked']}")
+    page.get_by_text("New order").click()
+    page.get_by_label("Your password, to sign").fill(PASSWORD)
+    page.get_by_role("button", name="Sign the order").click()
+    expect(page.get_by_text("Dr A. Hale, Tue, Nov 24")).to_be_visible()
+
+    page.goto(f"/visits/{running.ids['visits']['discharged']}/note")
+    page.get_by_label("Your password, to sign").fill(PASSWORD)
+    page.get_by_role("button", name="Sign", exact=True).click()
+
+    expect(page.locator(".chip", has_text="Signed")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign the addendum")).to_be_visible()

@@ -79,6 +79,24 @@
     dressEntry();
   }
 
+  // What is half typed in another form than the one sent survives the swap that the sent one brings.
+  let halfTyped = [];
+
+  function remember(sent) {
+    const all = [...(page()?.querySelectorAll("input[id], textarea[id]") ?? [])];
+    halfTyped = all
+      .filter((field) => field.form !== sent && field.type !== "checkbox" && field.value !== field.defaultValue)
+      .map(({ id, value, defaultValue }) => ({ id, value, defaultValue }));
+  }
+
+  function giveBack() {
+    for (const { id, value, defaultValue } of halfTyped) {
+      const field = document.getElementById(id);
+      if (field && field.value === defaultValue) field.value = value;
+    }
+    halfTyped = [];
+  }
+
   // The set that asks has changed, and nothing is typed: show the right one. Otherwise the nurse finishes first.
   function follow() {
     const asks = document.querySelector("[data-due]")?.dataset.due;
@@ -112,8 +130,10 @@
     if (status === 401 || status >= 500) setOffline(true);
   });
   document.addEventListener("htmx:error", () => setOffline(true));
+  document.addEventListener("htmx:before:swap", (event) => remember(event.detail.ctx?.sourceElement));
   document.addEventListener("htmx:after:swap", () => {
     if (!page()) return;
+    giveBack();
     dress();
     follow();
   });
