@@ -11,8 +11,8 @@ from tests.conftest import NOW
 from tests.factories import make_patient
 from tests.web.world import _fill
 from tracker import db
-from tracker.models import AuditEntry, CareContact, Course, Patient
-from tracker.rules.vocabulary import CareRole
+from tracker.models import AuditEntry, CareContact, Course, Patient, Visit, VitalReading
+from tracker.rules.vocabulary import CareRole, VisitStatus
 
 GOOD = {"family_name": "Tran", "given_name": "Linh", "birth_date": "1985-03-09", "language": "en"}
 
@@ -210,14 +210,22 @@ def test_a_link_is_given_and_taken_back(house, browser):
 
 
 def test_the_page_has_the_series_with_its_numbers(house, browser):
+    """The peak is the highest since the start: not the set before it, and not a slip that was corrected."""
     _fill(house)
-    with db.read() as session:
+    with db.transaction() as session:
         ada = session.query(Patient.id).filter_by(given_name="Ada").scalar()
+        visit = session.query(Visit.id).filter_by(patient_id=ada, status=VisitStatus.DISCHARGED).scalar()
+        row = {"clinic_id": house.clinic.id, "visit_id": visit, "entered_at": NOW, "entered_by": house.nurse.user_id}
+        row |= {"occurred_at": NOW, "due": "10", "diastolic": 80}
+        slip = VitalReading(**row, systolic=251)
+        session.add(slip)
+        session.flush()
+        session.add(VitalReading(**row, systolic=151, corrects_id=slip.id))
 
     shown = browser(house.physician).get(f"/patients/{ada}").text
     assert all(
         words in shown for words in ("Allergy: Latex", "Lithium", "1 of 4 given", "no-show", "Charles", "signed")
     )
-    assert re.search(r'data-label="Peak systolic">120<', shown)
+    assert re.search(r'data-label="Peak systolic">151<', shown)
     assert re.search(r'data-label="Dose, mg">40<', shown)
     assert "<svg" in shown

@@ -28,6 +28,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
 from tracker.services import messages, outcomes, settings
 from tracker.services.patient_details import Record, record_of
+from tracker.services.visit_record import BASE
 
 # What is shown at once; the lists have their own pages for the rest.
 COMING, SENT, CLOSED_TASKS = 3, 6, 4
@@ -147,11 +148,12 @@ def _lines(session: Session, patient_id: UUID) -> dict[UUID, list[VisitLine]]:
 
 
 def _peaks(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return each infusion's highest systolic pressure since its start, corrected readings left out."""
     corrected = select(VitalReading.corrects_id).where(
         VitalReading.visit_id.in_(visit_ids), VitalReading.corrects_id.is_not(None)
     )
     query = select(VitalReading.visit_id, VitalReading.systolic).where(
-        VitalReading.visit_id.in_(visit_ids), VitalReading.id.not_in(corrected)
+        VitalReading.visit_id.in_(visit_ids), VitalReading.due != BASE, VitalReading.id.not_in(corrected)
     )
     peaks: dict[UUID, int] = {}
     for visit_id, systolic in session.execute(query):
