@@ -15,10 +15,10 @@ TABLET = {"viewport": {"width": 1024, "height": 768}, "has_touch": True}
 
 
 @pytest.fixture
-def tablet(running, chrome):
-    """Return the nurse's tablet and what it complains of."""
+def tablet(running, chrome, request):
+    """Return the nurse's tablet (or somebody else's) and what it complains of."""
     running.set_clock()
-    context = running.open(chrome, "nurse", **TABLET)
+    context = running.open(chrome, getattr(request, "param", "nurse"), **TABLET)
     page = context.new_page()
     page.set_default_timeout(20_000)
     yield page, watch(page)
@@ -36,6 +36,7 @@ def of_today() -> dict[str, str]:
     return {name: f"/visits/{visit_id}" for name, visit_id in rows}
 
 
+@pytest.mark.parametrize("tablet", ["nurse", "physician"], indirect=True)
 def test_every_visit_of_the_day_is_one_screen(tablet):
     """Nothing to scroll at 1024 × 768, and axe finds nothing, whatever state a visit is in."""
     page, complaints = tablet
