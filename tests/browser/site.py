@@ -27,6 +27,7 @@ from tracker.services import accounts, links, portal
 from tracker.web.access import portal_cookie
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RULES = {"preload": False, "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
 SCHEMES = ("light", "dark")
 DAY = date(2026, 11, 24)
@@ -259,6 +260,16 @@ def visits(
         page.close()
     for context in contexts.values():
         context.close()
+
+
+def findings(page: Page) -> list[str]:
+    """Return what axe finds on a page, and whether it is wider than the window."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("rules => axe.run(rules)", RULES)
+    said = [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        said.append("wider than the window")
+    return said
 
 
 def watch(page: Page) -> list[str]:

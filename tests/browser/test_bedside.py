@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from tests.browser.site import AXE, DAY, watch
-from tests.browser.test_pages import RULES
+from tests.browser.site import AXE, DAY, RULES, watch
 from tracker import db
 from tracker.models import Patient, Visit, VitalReading
 
