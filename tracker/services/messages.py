@@ -71,8 +71,9 @@ def listed(session: Session, actor: Actor, show: Show, *, now: datetime) -> list
 
 
 def of_patient(session: Session, actor: Actor, patient_id: UUID, *, now: datetime) -> list[Line]:
-    """Return a patient's messages in order of their time, without those called off."""
-    return _lines(session, _of(actor, Reminder.patient_id == patient_id), Reminder.send_at, now=now)
+    """Return a patient's messages in order of their time, without those called off; of very many the latest."""
+    latest = _lines(session, _of(actor, Reminder.patient_id == patient_id), Reminder.send_at.desc(), now=now)
+    return latest[::-1]
 
 
 def of_visit(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) -> list[Line]:
