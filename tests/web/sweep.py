@@ -160,6 +160,21 @@ def digest() -> str:
     return summed.hexdigest()
 
 
+def counterparts(stage: Stage) -> dict[str, str]:
+    """Return, for every id of the own clinic, an id from the same table of the other clinic."""
+    own, other = stage.world.own.clinic.id, stage.world.other.clinic.id
+    found = {str(own): str(other)}
+    with db.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if "id" in table.c and "clinic_id" in table.c:
+                ids = {
+                    who: session.scalars(select(table.c.id).where(table.c.clinic_id == who)).all()
+                    for who in (own, other)
+                }
+                found |= {str(mine): str(ids[other][0]) for mine in ids[own] if ids[other]}
+    return found
+
+
 def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
     """Yield every method of every rule but those that Flask adds by itself."""
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, sorted(rule.methods))):
