@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from tests.postgres import Cluster, binaries
+from tests.postgres import Cluster, Reused, binaries
 from tracker import db
 from tracker.paths import shipped
 
@@ -134,10 +134,23 @@ def postgres_url_fresh(postgres, _postgres_template, worker_name) -> Iterator[st
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def _postgres_reused(postgres, _postgres_template, worker_name) -> Iterator[Reused]:
+    engine = _maintenance(postgres)
+    yield Reused(engine, _postgres_template, f"used_{worker_name}")
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_url_emptied(postgres, _postgres_reused) -> str:
+    """Return the address of a migrated PostgreSQL database with nothing in it."""
+    return postgres_url(postgres, _postgres_reused.emptied())
+
+
 @pytest.fixture(params=KINDS)
 def database(request) -> Iterator[str]:
     """Configure a fresh, migrated database of each kind in turn; return its address."""
-    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url_fresh")
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url_emptied")
     engine = db.configure(url)
     yield url
     engine.dispose()

@@ -6,6 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
 # What a crash would lose is thrown away anyway; a test about durability starts a cluster with fsync on.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -61,3 +64,59 @@ class Cluster:
         subprocess.run(
             command, check=True, timeout=60, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
+
+
+# Every table, constraint and trigger by its number, and whether the trigger is on.
+_SHAPE = """
+SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
+    SELECT oid::text || relname AS part FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT oid::text || conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT oid::text || tgenabled::text FROM pg_trigger
+) AS parts
+"""
+_TABLES = (
+    "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+)
+
+
+class Reused:
+    """One database for test after test: emptied in between, which takes a tenth of the time that making one takes.
+
+    A test that changed its tables, or left somebody connected to them, costs the next one a new database.
+    """
+
+    def __init__(self, maintenance: Engine, template: str, name: str) -> None:
+        self._maintenance, self._template, self._name = maintenance, template, name
+        self._shape = ""
+
+    def emptied(self) -> str:
+        """Return the name of the database, with this version's tables and nothing in them."""
+        if not self._shape or not self._empty():
+            self._make()
+        return self._name
+
+    def _empty(self) -> bool:
+        engine = self._engine()
+        try:
+            with engine.begin() as connection:
+                if connection.scalar(text(_SHAPE)) != self._shape:
+                    return False
+                connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+                connection.execute(text(f"TRUNCATE {connection.scalar(text(_TABLES))}"))
+                return True
+        except OperationalError:
+            return False
+        finally:
+            engine.dispose()
+
+    def _make(self) -> None:
+        with self._maintenance.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {self._name} TEMPLATE {self._template}"))
+        engine = self._engine()
+        with engine.connect() as connection:
+            self._shape = connection.scalar(text(_SHAPE))
+        engine.dispose()
+
+    def _engine(self) -> Engine:
+        return create_engine(self._maintenance.url.set(database=self._name))
