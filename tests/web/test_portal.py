@@ -194,3 +194,12 @@ def test_leaving_ends_it(guest):
     guest.enter()
     assert "You have left" in guest.post("leave").text
     assert guest.client.get(guest.home).status_code == 404
+
+
+def test_a_page_kept_in_use_all_day_closes_too(guest):
+    """Twelve hours are the longest, however often somebody looks."""
+    guest.enter()
+    for _step in range(25):
+        clock.shift(clock._offset + timedelta(minutes=29))
+        last = guest.client.get(guest.home).status_code
+    assert last == 404

@@ -35,6 +35,7 @@ from tracker.text import gettext as _
 from tracker.text import say_phone
 
 IDLE = timedelta(minutes=30)  # a telephone that lies about
+LONGEST = timedelta(hours=12)
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 OFF = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
 LOW_MOOD = 2  # of 10: somebody calls (our inference; the follow-up call itself is planned in any case)
@@ -122,6 +123,7 @@ def resume(session: Session, link_id: UUID, secret: str, *, now: datetime) -> Gu
             PatientLink.revoked_at.is_(None),
             PatientLink.expires_at > now,
             PortalSession.last_used_at > now - IDLE,
+            PortalSession.created_at > now - LONGEST,
         )
     ).first()
     if row is None or row[1].course_id is None:
