@@ -452,3 +452,10 @@ def test_the_weight_of_today_is_the_patients_last_known(house, visit_id):
     assert record.patient.intake_status is IntakeStatus.CLEARED
     with db.read() as session:
         assert session.scalars(select(VisitEvent.detail).where(VisitEvent.visit_id == visit_id)).all() == ["", ""]
+
+
+def test_nobody_arrives_for_a_visit_of_another_day(house, course):
+    later = course[1][1]
+    with pytest.raises(Refused, match="on another day"):
+        move(house.coordinator, later, Move.ARRIVE, NOW)
+    assert status(later) is S.BOOKED

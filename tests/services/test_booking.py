@@ -123,6 +123,18 @@ def test_nobody_is_booked_twice_at_once(diary):
     assert all(a.ends_at - timedelta(minutes=15) <= b.starts_at for a, b in pairwise(visits))
 
 
+def test_a_second_series_keeps_its_distance_from_the_first(diary):
+    """No infusion on the day of another, nor nearer than the protocol allows, whatever series it belongs to."""
+    shown_before = diary.plans("Ada").plans[1]
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    with pytest.raises(Refused):
+        diary.book("Ada", shown_before)
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    starts = sorted(visit.starts_at for visit in diary.visits("Ada"))
+    assert len(starts) == 12
+    assert min(later - earlier for earlier, later in pairwise(starts)) >= TWO_A_WEEK.min_gap
+
+
 def test_places_that_break_the_protocol_are_refused_though_they_are_free(diary):
     """Whoever edits the form by hand gets no six visits in a row."""
     plan = diary.plans("Ada").plans[0]

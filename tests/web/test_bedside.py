@@ -257,3 +257,7 @@ def test_the_day_after(house, nurse, visit_id):
 @pytest.mark.parametrize("phase", ["check_in", "set_up", "infusion", "recovery", "note"])
 def test_every_tab_opens_before_anything_has_happened(nurse, visit_id, phase):
     assert nurse.get(f"/visits/{visit_id}?phase={phase}").status_code == 200
+
+
+def test_a_booked_visit_leads_to_its_move(house, browser, visit_id):
+    assert f'href="/visits/{visit_id}/move"' in browser(house.coordinator).get(f"/visits/{visit_id}").text

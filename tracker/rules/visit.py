@@ -40,6 +40,7 @@ class Needs(StrEnum):
     """What must stand before a move is made."""
 
     REASON = "reason"
+    ITS_DAY = "its_day"
     START_TIME_PASSED = "start_time_passed"
     CLEARED = "cleared"
     SIGNED_ORDER = "signed_order"
@@ -69,7 +70,7 @@ def _rule(sources: set[VisitStatus], target: VisitStatus, permission: Permission
 
 
 MOVES: dict[Move, Rule] = {
-    Move.ARRIVE: _rule({_S.BOOKED}, _S.ARRIVED, DESK),
+    Move.ARRIVE: _rule({_S.BOOKED}, _S.ARRIVED, DESK, Needs.ITS_DAY),
     Move.CHECK: _rule({_S.ARRIVED}, _S.TIME_OUT, CLINICAL),
     Move.START: _rule(
         {_S.TIME_OUT},

@@ -129,6 +129,12 @@ def _require(making: _Making, need: Needs) -> None:
     if need is Needs.REASON:
         if not making.command.reason:
             raise Refused(_("Say why: somebody will ask."), field="reason")
+    elif need is Needs.ITS_DAY:
+        if (
+            making.now.astimezone(making.record.clinic.zone).date()
+            < making.visit.starts_at.astimezone(making.record.clinic.zone).date()
+        ):
+            raise Refused(_("This visit is on another day. Move it first if the patient is here now."))
     elif need is Needs.START_TIME_PASSED:
         if making.now < making.visit.starts_at:
             raise Refused(_("It isn't time yet: this visit is still to come."))

@@ -119,9 +119,10 @@ def _request(
     last = asked.first_day + AHEAD
     if isinstance(asked, BookCourse) and asked.visit:  # nothing beyond the chosen days matters any more
         last = min(last, max(one.starts_at for one in asked.visit).astimezone(place.zone).date())
-    free = capacity.load(session, place, asked.first_day, last, patient_id=patient_id)
+    protocol = Protocol.from_data(row.definition)
+    free = capacity.load(session, place, asked.first_day, last, patient_id=patient_id, apart=protocol.min_gap)
     wishes = Wishes(earliest=asked.first_day, preferred_time=asked.preferred_time)
-    return PlanRequest(Protocol.from_data(row.definition), free, patient_id, wishes, now, country=place.country)
+    return PlanRequest(protocol, free, patient_id, wishes, now, country=place.country)
 
 
 def protocols(session: Session, actor: Actor) -> list[ProtocolVersion]:

@@ -33,20 +33,22 @@ def load(
     *,
     patient_id: UUID | None = None,
     without: Sequence[UUID] = (),
+    apart: timedelta = timedelta(0),
 ) -> FreeTime:
     """Return what is free from `first` to `last`, both included, in the clinic's zone.
 
     Args:
         patient_id: Whose own claims count, too.
         without: Visits whose claims don't count: those that are to be moved.
+        apart: How far from each start of the patient's own visits another may start, at the least.
     """
     begins = datetime.combine(first, time(), clinic.zone)
     ends = datetime.combine(last + timedelta(days=1), time(), clinic.zone)
     claimed = select(Claim.resource_id, Claim.lane, Claim.starts_at, Claim.ends_at).where(
         Claim.clinic_id == clinic.id,
         # No claim is longer than a day, so this bound lets the index do the work.
-        Claim.starts_at > begins - timedelta(days=1),
-        Claim.starts_at < ends,
+        Claim.starts_at > begins - timedelta(days=1) - apart,
+        Claim.starts_at < ends + apart,
         Claim.visit_id.not_in(without),
     )
     closed = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
@@ -58,6 +60,8 @@ def load(
     shifts = select(Shift.resource_id, Shift.weekday, Shift.starts_minute, Shift.ends_minute).where(
         Shift.clinic_id == clinic.id
     )
+    claims = session.execute(claimed).all()
+    own = [(who, *_around(starts, stops, apart)) for who, _, starts, stops in claims if who == patient_id]
     return free_time(
         clinic.zone,
         first,
@@ -65,9 +69,14 @@ def load(
         resources=_resources(session, clinic, patient_id),
         opening=session.execute(hours).all(),
         shifts=session.execute(shifts).all(),
-        closures=session.execute(closed).all(),
-        claims=session.execute(claimed).all(),
+        closures=[*session.execute(closed).all(), *own],
+        claims=claims,
     )
+
+
+def _around(starts_at: datetime, ends_at: datetime, apart: timedelta) -> tuple[datetime, datetime]:
+    """Return when the patient of a visit can't be at another one that is as long as it."""
+    return min(starts_at, ends_at - apart), max(ends_at, starts_at + apart)
 
 
 def _resources(session: Session, clinic: ClinicInfo, patient_id: UUID | None) -> list[Plannable]:

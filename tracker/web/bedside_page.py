@@ -109,6 +109,12 @@ class BedsidePage:
         return story.open_moves(self.status, self.actor.role)
 
     @property
+    def is_its_day(self) -> bool:
+        """Whether the visit is today, or was to be already."""
+        zone = self.record.clinic.zone
+        return self.record.visit.starts_at.astimezone(zone).date() <= self.now.astimezone(zone).date()
+
+    @property
     def can_undo(self) -> bool:
         """Whether the last step can be taken back by whoever looks."""
         steps = self.record.steps
