@@ -1,13 +1,17 @@
 """The chain finds what was done to it; the database refuses most of it."""
 
+from threading import Thread
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from tests.bedside import make_course
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
-from tracker.services import audit
+from tracker.models import Visit
+from tracker.services import audit, clinic, followup, patients
 
 KEEPERS = {
     "sqlite": ["DROP TRIGGER audit_entry_no_update", "DROP TRIGGER audit_entry_no_delete"],
@@ -79,3 +83,36 @@ def test_a_chain_swapped_as_a_whole_shows_against_the_head_kept_outside(actor):
             audit.record(session, actor, "read patient", subject=f"other {number}", now=NOW)
     assert verdict(actor).faults == ()
     assert verdict(actor, head=kept.head, count=kept.count).faults != ()
+
+
+def _new_number(session, actor, visit_id):
+    patients.next_chart_number(session, actor)
+
+
+def _visit(session, actor, visit_id):
+    clinic.get(session, actor, Visit, visit_id, lock=True)
+
+
+@pytest.mark.parametrize("hold", [_new_number, _visit])
+def test_who_holds_the_end_of_the_chain_waits_for_nobody_who_wants_it(database, hold):
+    house = make_clinic()
+    visit_id = make_course(house)[1][0]
+    failed = []
+
+    def look_and_ask():
+        try:
+            with db.transaction() as session:
+                audit.record(session, house.nurse, "read patient", now=NOW)
+                visit = clinic.get(session, house.nurse, Visit, visit_id)
+                followup.ask(session, visit, followup.Ask("call", "call:1", "nurse", NOW), now=NOW)
+        except Exception as error:
+            failed.append(error)
+
+    other = Thread(target=look_and_ask)
+    with db.transaction() as session:
+        hold(session, house.coordinator, visit_id)
+        other.start()
+        other.join(1)  # on SQLite it waits for us, on PostgreSQL it has no need to
+        audit.record(session, house.coordinator, "add patient", now=NOW)
+    other.join(20)
+    assert failed == []

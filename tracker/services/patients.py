@@ -166,7 +166,8 @@ def edit(session: Session, actor: Actor, patient_id: UUID, command: EditPatient,
 
 def next_chart_number(session: Session, actor: Actor) -> str:
     """Return the first free number of our own; waits for whoever else is giving out one in this clinic."""
-    session.execute(select(Clinic.id).where(Clinic.id == actor.clinic_id).with_for_update())
+    # Not the key: every entry in the audit points at the clinic, and its writer holds what we want last.
+    session.execute(select(Clinic.id).where(Clinic.id == actor.clinic_id).with_for_update(key_share=True))
     ours = select(Patient.chart_number).where(Patient.clinic_id == actor.clinic_id, Patient.chart_number.like("C_____"))
     numbers = (int(match[1]) for number in session.scalars(ours) if (match := _OUR_NUMBER.fullmatch(number)))
     return f"C{max(numbers, default=0) + 1:05d}"
