@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Thread
 
 import pytest
 from sqlalchemy import func, select, text
@@ -31,7 +32,7 @@ from tracker.rules.visit import Move
 from tracker.rules.vocabulary import CourseStatus, IntakeStatus, Severity, SideEffectAction, TaskStatus
 from tracker.rules.vocabulary import VisitStatus as S
 from tracker.services import bedside, observations, orders, recovery, visit_record
-from tracker.services.bedside import Override
+from tracker.services.bedside import MakeMove, Override
 from tracker.services.observations import AnswerItem, ReportEffect, TakeVitals, UpdateEffect
 from tracker.services.orders import CheckDose, DrawUp
 from tracker.services.outcomes import Answered, record_score
@@ -322,6 +323,42 @@ def test_a_transfer_leaves_a_task_for_the_physician(house, course, visit_id):
     (task,) = tasks(course[0], "transferred")
     assert (task.owner_role, task.urgent) == ("physician", True)
     assert load(house, visit_id).dose.given_mg == 10
+
+
+@pytest.mark.parametrize("before", [S.RECOVERING, S.READY])
+def test_what_the_pump_said_outlives_a_transfer_taken_back(house, visit_id, before):
+    chair.ready_to_start(house, visit_id)
+    move(house.nurse, visit_id, Move.START, NOW + minutes(2))
+    move(house.nurse, visit_id, Move.FINISH, NOW + minutes(42), given_mg=D("39.5"))
+    if before is S.READY:
+        move(house.nurse, visit_id, Move.READY, NOW + minutes(60))
+    move(house.nurse, visit_id, Move.TRANSFER, NOW + minutes(62), reason="Chest pain")
+    move(house.nurse, visit_id, Move.UNDO, NOW + minutes(63), reason="The wrong patient")
+    record = load(house, visit_id)
+    assert (record.visit.status, record.dose.given_mg) == (before, D("39.5"))
+
+
+def test_two_go_home_at_once_and_the_series_is_complete(house, course):
+    course_id, visits = course
+    starts = []
+    for visit_id in visits:
+        with db.read() as session:
+            starts.append(session.get_one(Visit, visit_id).starts_at)
+    for visit_id, start in zip(visits[:4], starts[:4], strict=True):
+        chair.discharge(house, visit_id, start=start)
+    for visit_id, start in zip(visits[4:], starts[4:], strict=True):
+        chair.infuse(house, visit_id, start=start)
+    home = MakeMove(move=Move.DISCHARGE, ticked=chair.ASKED_ALL, driver="Sam")
+    late = starts[-1] + minutes(103)
+    other = Thread(target=do, args=(house.nurse, bedside.make_move, visits[4], home, late))
+    with db.transaction() as session:
+        bedside.make_move(session, house.nurse, visits[5], home, now=late)
+        other.start()
+        other.join(1)  # it waits for us
+    other.join(20)
+    with db.read() as session:
+        assert session.get_one(Course, course_id).status is CourseStatus.COMPLETED
+    assert len(tasks(course_id, "response_review")) == 1
 
 
 def test_the_third_infusion_opens_a_review_and_the_sixth_completes_the_course(house, course):

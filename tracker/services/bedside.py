@@ -265,7 +265,8 @@ def _undo(making: _Making) -> None:
 
 def _take_back(making: _Making, status: VisitStatus) -> None:
     dose = making.record.dose
-    if status in {VisitStatus.RECOVERING, VisitStatus.TRANSFERRED} and dose:
+    # Back at the pump what was given is open again; whoever was recovering when taken to a hospital had it all.
+    if making.visit.status in {VisitStatus.INFUSING, VisitStatus.PAUSED} and dose:
         dose.given_mg = None
     if status is VisitStatus.TRANSFERRED:
         key = f"transferred:{making.visit.id}"

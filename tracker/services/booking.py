@@ -263,6 +263,7 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
     """
     place = clinic.info(session, actor.clinic_id)
     capacity.lock(session, place, clinic.get(session, actor, Visit, visit_id).patient_id)
+    clinic.lock_course(session, actor, visit_id)
     session.expire_all()  # others may have moved it while we waited
     visit, siblings = _with_siblings(session, actor, visit_id)
     if visit.version != wanted.version:

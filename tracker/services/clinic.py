@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Clinic, Resource
+from tracker.models import Clinic, Course, Resource, Visit
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ResourceKind
 from tracker.text import gettext as _
@@ -54,10 +54,21 @@ def get(session: Session, actor: Actor, model: type[Row], row_id: UUID, *options
     """
     columns: Any = model  # seen from the class they are columns, not values
     query = select(model).where(columns.id == row_id, columns.clinic_id == actor.clinic_id).options(*options)
-    row = session.scalar(query.with_for_update(of=model) if lock else query)
+    # Not the key: whoever adds a row that points here needn't wait, and so can't be waited for in a circle.
+    row = session.scalar(query.with_for_update(of=model, key_share=True) if lock else query)
     if row is None:
         raise NotFound(_("There is nothing here, or it isn't yours to see."))
     return row
+
+
+def lock_course(session: Session, actor: Actor, visit_id: UUID) -> None:
+    """Keep others from changing any visit of this one's series until the transaction ends, before one is loaded.
+
+    What follows from a visit (status of the course, tasks, messages) is planned from all visits of its series.
+    """
+    of_visit = select(Visit.course_id).where(Visit.id == visit_id, Visit.clinic_id == actor.clinic_id)
+    query = select(Course.id).where(Course.id == of_visit.scalar_subquery())
+    session.execute(query.with_for_update(key_share=True))
 
 
 def resources(session: Session, actor: Actor, kind: ResourceKind) -> list[Resource]:

@@ -193,12 +193,14 @@ def reading(row: VitalReading) -> Reading:
 
 
 def load(session: Session, actor: Actor, visit_id: UUID, *, now: datetime, lock: bool = False) -> VisitRecord:
-    """Load everything about a visit; `lock` keeps others from moving it meanwhile.
+    """Load everything about a visit; `lock` keeps others from moving it, or any of its series, meanwhile.
 
     Raises:
         NotFound: No such visit in this clinic.
     """
     options = (joinedload(Visit.course).joinedload(Course.protocol), joinedload(Visit.patient))
+    if lock:
+        clinic.lock_course(session, actor, visit_id)
     visit = clinic.get(session, actor, Visit, visit_id, *options, lock=lock)
     place = clinic.info(session, actor.clinic_id)
     events = session.scalars(
