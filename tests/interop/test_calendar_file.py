@@ -43,3 +43,7 @@ def test_nothing_in_it_says_what_for(word):
 def test_only_an_invitation_has_an_attendee(method, attendee):
     with pytest.raises(ValueError, match="attendee"):
         calendar_file([VISIT], PLACE, method, now=NOW, attendee=attendee)
+
+
+def test_a_clinic_without_an_address_names_no_organizer():
+    assert "ORGANIZER" not in event(calendar_file([VISIT], Place(PLACE.address, ""), Method.PUBLISH, now=NOW))

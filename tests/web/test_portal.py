@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -203,3 +204,10 @@ def test_a_page_kept_in_use_all_day_closes_too(guest):
         clock.shift(clock._offset + timedelta(minutes=29))
         last = guest.client.get(guest.home).status_code
     assert last == 404
+
+
+def test_a_closed_page_says_whom_to_call_and_leads_nobody_to_the_staffs_sign_in(house, browser):
+    answer = browser().get(f"/my/{uuid4()}/")
+    assert answer.status_code == 404
+    assert 'href="tel:988"' in answer.text
+    assert "/start" not in answer.text

@@ -75,7 +75,8 @@ def _event(entry: Entry, place: Place, method: Method, now: datetime, attendee: 
     event.add("location", place.address)
     event.add("class", "PRIVATE")
     event.add("status", "CANCELLED" if entry.cancelled or method is Method.CANCEL else "CONFIRMED")
-    event.add("organizer", vCalAddress(f"mailto:{place.organizer_email}"))
+    if place.organizer_email:  # a clinic that sends no e-mail has none, and PUBLISH can do without
+        event.add("organizer", vCalAddress(f"mailto:{place.organizer_email}"))
     if attendee is not None:
         patient = vCalAddress(f"mailto:{attendee}")
         patient.params["RSVP"] = vText("FALSE")
