@@ -86,7 +86,15 @@ def _prepare_templates(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
     env.install_gettext_callables(text.gettext, text.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    env.filters.update(day=_day, clock=_clock, instant=_instant, local_day=_local_day, phone=_phone, amount=plain)
+    env.filters.update(
+        day=_day,
+        clock=_clock,
+        instant=_instant,
+        local_day=_local_day,
+        local_time=_local_time,
+        phone=_phone,
+        amount=plain,
+    )
     env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
 
 
@@ -104,6 +112,10 @@ def _clock(value: datetime) -> str:
 
 def _instant(value: datetime) -> str:
     return text.say_instant(value, g.clinic.zone, g.clinic.country)
+
+
+def _local_time(value: datetime) -> str:
+    return value.astimezone(g.clinic.zone).strftime("%H:%M")
 
 
 def _phone(number: str) -> str:

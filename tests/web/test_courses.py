@@ -91,3 +91,16 @@ def test_a_nurse_may_book_and_an_auditor_may_not(desk, house, browser):
     _client, ada, _protocol = desk
     assert browser(house.nurse).get(f"/patients/{ada}/courses/new").status_code == 200
     assert browser().get(f"/patients/{ada}/courses/new").status_code == 303
+
+
+def test_a_free_place_on_the_board_goes_along_to_the_form(desk):
+    """For whom, then the form with that day and hour in it."""
+    client, ada, _protocol = desk
+    page = client.get("/courses/new?first_day=2026-03-10&preferred_time=13:30&q=love")
+    address = f"/patients/{ada}/courses/new?first_day=2026-03-10&amp;preferred_time=13:30"
+    assert address in page.text
+    form = client.get(address.replace("&amp;", "&"))
+    assert form.status_code == 200
+    assert 'value="2026-03-10"' in form.text
+    assert 'value="13:30"' in form.text
+    assert client.get("/courses/new?first_day=2026-99-10").status_code == 422

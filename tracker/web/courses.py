@@ -11,28 +11,46 @@ from werkzeug.datastructures import MultiDict
 from tracker.db import read, transaction
 from tracker.errors import Refused
 from tracker.models import Patient
+from tracker.rules.fields import ClockTime, Command, ComingDay
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import Indication
-from tracker.services import booking, clinic
+from tracker.services import audit, booking, clinic, patients
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+from tracker.web.forms import Form, blank, go_to, once, page, parse
 
 bp = Blueprint("courses", __name__)
+
+
+class ChoosePatient(Command):
+    """For whom; a place that was tapped on the board goes along. `q` stays as typed: what fits nobody finds nobody."""
+
+    q: str = ""
+    first_day: ComingDay | None = None
+    preferred_time: ClockTime | None = None
 
 
 @bp.get("/courses/new")
 @access(Permission.BOOK_COURSE)
 def choose_patient() -> ResponseReturnValue:
     """A series is somebody's: look for the patient first."""
-    return see_other("patients.index")
+    form = parse(ChoosePatient, request.args, today=g.today)
+    asked = ChoosePatient() if form.errors else form.command
+    with transaction() as session:
+        audit.record(session, g.actor, "search patients", now=g.now)
+    with read() as session:
+        found, _more = patients.find(session, g.actor, asked.q[:200])
+    place = {name: form.value(name) for name in ("first_day", "preferred_time") if getattr(asked, name)}
+    status = 422 if form.errors else 200
+    return page("courses/choose.html", block="found", status=status, q=asked.q, found=found, place=place, form=form)
 
 
 @bp.get("/patients/<uuid:patient_id>/courses/new")
 @access(Permission.BOOK_COURSE)
 def new(patient_id: UUID) -> ResponseReturnValue:
     """Ask for the wishes and show the options that keep them."""
-    if not request.args:
-        return _page(patient_id, blank(first_day=g.today + timedelta(days=1)))
+    if "protocol_id" not in request.args:
+        tomorrow = g.today + timedelta(days=1)
+        return _page(patient_id, blank(**{"first_day": tomorrow, **request.args.to_dict()}))
     form = _wished(request.args)
     return _page(patient_id, form, status=422 if form.errors else 200)
 
