@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from tracker.db import read, transaction
 from tracker.errors import Refused
 from tracker.models import Patient
-from tracker.rules.fields import ClockTime, Command, ComingDay
+from tracker.rules.fields import ClockTime, ComingDay, Command
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients
