@@ -90,15 +90,15 @@ def test_another_clinics_patients_are_never_found(house, now):
 def test_the_list_has_pages_and_a_status(house, now):
     for number in range(patients.PAGE + 1):
         add(house, now, given_name=f"N{number:02d}", birth_date="1990-01-01", add_anyway="yes")
-    add(house, now, given_name="Cleared", family_name="Aa", intake_status=IntakeStatus.CLEARED)
+    add(house, now, given_name="Seen", family_name="Aa", intake_status=IntakeStatus.CONSULT)
 
     with db.read() as session:
         first, more = patients.find(session, house.coordinator)
         second, none = patients.find(session, house.coordinator, page=2)
-        cleared, _ = patients.find(session, house.coordinator, status=IntakeStatus.CLEARED)
+        seen, _ = patients.find(session, house.coordinator, status=IntakeStatus.CONSULT)
 
     assert (len(first), more, len(second), none) == (patients.PAGE, True, 2, False)
-    assert [patient.given_name for patient in cleared] == ["Cleared"]
+    assert [patient.given_name for patient in seen] == ["Seen"]
 
 
 @pytest.mark.parametrize(
@@ -229,3 +229,20 @@ def test_adding_and_editing_leave_their_trace(house, now):
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.seq)).all()
     assert [(entry.action, entry.patient_id) for entry in entries][-2:] == [("add patient", zoe), ("edit patient", zoe)]
     assert entries[-1].detail == {"changed": ["allergies", "preferred_name"]}
+
+
+def test_only_a_physician_clears(house, now):
+    """Cleared opens the infusion; whoever keeps the address may still save it afterwards."""
+    with pytest.raises(Refused, match="physician") as refusal:
+        add(house, now, intake_status=IntakeStatus.CLEARED)
+    assert refusal.value.field == "intake_status"
+    zoe = add(house, now, intake_status=IntakeStatus.CONSULT)
+    version = look(house, zoe).patient.version
+    with pytest.raises(Refused, match="physician"):
+        edit(house, now, zoe, version=version, intake_status=IntakeStatus.CLEARED)
+    with db.transaction() as session:
+        cleared = command(EditPatient, version=version, intake_status=IntakeStatus.CLEARED)
+        patients.edit(session, house.physician, zoe, cleared, now=now)
+    version = look(house, zoe).patient.version
+    edit(house, now, zoe, version=version, intake_status=IntakeStatus.CLEARED, diagnosis="TRD")
+    assert look(house, zoe).patient.intake_status is IntakeStatus.CLEARED

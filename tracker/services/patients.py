@@ -16,7 +16,7 @@ from tracker.models import Clinic, ContactPoint, Patient, Resource, Visit, new_i
 from tracker.rules import lookup
 from tracker.rules.fields import Number, Tick
 from tracker.rules.intake import Person
-from tracker.rules.permissions import Actor
+from tracker.rules.permissions import Actor, Permission
 from tracker.rules.vocabulary import ContactChannel, IntakeStatus, ResourceKind, VisitStatus
 from tracker.services import audit, clinic
 from tracker.services.patient_details import PatientDetails, Record, check, details_of, fill, follow, record_of
@@ -102,9 +102,11 @@ def add(session: Session, actor: Actor, command: AddPatient, *, now: datetime) -
     """Add a patient; return the id.
 
     Raises:
-        Refused: The chart number is taken, or somebody is alike and nobody said that this is another person.
+        Refused: The chart number is taken, somebody is alike and nobody said that this is another person, or
+            a physician has to clear.
     """
     check(command)
+    _check_clearing(actor, IntakeStatus.ENQUIRY, command.intake_status)
     if not command.add_anyway and (others := alike(session, actor, command)):
         raise Refused(_alike_said(others), field="add_anyway")
     number = command.chart_number or next_chart_number(session, actor)
@@ -145,13 +147,14 @@ def edit(session: Session, actor: Actor, patient_id: UUID, command: EditPatient,
 
     Raises:
         NotFound: There is no such patient in this clinic.
-        Refused: The chart number is taken, or the form contradicts itself.
+        Refused: The chart number is taken, the form contradicts itself, or a physician has to clear.
         Stale: Somebody saved this patient since the form was opened.
     """
     check(command)
     record = record_of(session, actor, patient_id, lock=True)
     if record.patient.version != command.version:
         raise Stale(_("Somebody saved this patient since you opened the form. Nothing of yours was saved yet."))
+    _check_clearing(actor, record.patient.intake_status, command.intake_status)
     before = details_of(record)
     fill(record.patient, command, command.chart_number or record.patient.chart_number, now)
     # A change of an address or an allergy alone makes forms that are open elsewhere stale, too.
@@ -162,6 +165,12 @@ def edit(session: Session, actor: Actor, patient_id: UUID, command: EditPatient,
     after = command.model_dump() | {"chart_number": record.patient.chart_number}
     changed = sorted(name for name, value in before.items() if (after[name] or "") != (value or ""))
     audit.record(session, actor, "edit patient", patient_id=patient_id, detail={"changed": changed}, now=now)
+
+
+def _check_clearing(actor: Actor, before: IntakeStatus, after: IntakeStatus) -> None:
+    """A cleared patient may be infused, so whoever may order clears."""
+    if after is IntakeStatus.CLEARED and before is not after and not actor.may(Permission.ORDER):
+        raise Refused(_("A physician clears a patient. Leave it as it was, and ask one."), field="intake_status")
 
 
 def next_chart_number(session: Session, actor: Actor) -> str:
