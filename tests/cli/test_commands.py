@@ -200,7 +200,8 @@ def mail_server():
     server.stop()
 
 
-def test_the_demonstration_never_takes_away_a_practice_even_one_of_its_own_name(tracker):
+def test_the_demonstration_never_takes_away_a_practice_even_one_of_its_own_name(tracker, monkeypatch):
+    monkeypatch.setenv("TRACKER_SECRET_KEY", KEY)
     founded(tracker, **{"--name": "Cottonwood Clinic"})
 
     said = tracker("demo", "--only-make")
