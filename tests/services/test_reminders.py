@@ -4,13 +4,14 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import COTTONWOOD, make_clinic
 from tracker import db
 from tracker.errors import NotFound
-from tracker.models import Course
+from tracker.models import Course, Visit, VisitEvent
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
 from tracker.services import links, reminders
@@ -128,3 +129,26 @@ def test_the_course_has_one_link_that_outlives_its_last_visit(house, course):
     with db.read() as session:
         assert links.find_course_link(session, course).id == link.id
         assert links.find_course_link(session, course).expires_at == later + links.LIFETIME
+
+
+def test_a_visit_brought_forward_soon_after_booking_is_still_told(house):
+    """The itinerary said another day, and the day before the new one is past."""
+    booked = NOW + timedelta(hours=1)
+    course = mailroom.series(house, mailroom.patient(house, "Grace"), NOW + 3 * DAY, booked_at=booked)
+    soon = NOW + timedelta(hours=23)
+    with db.transaction() as session:
+        session.add(
+            VisitEvent(
+                clinic_id=house.clinic.id,
+                visit_id=session.scalars(select(Visit.id).where(Visit.course_id == course)).one(),
+                kind="moved",
+                occurred_at=booked + timedelta(hours=2),
+                entered_at=booked + timedelta(hours=2),
+            )
+        )
+    mailroom.change_visit(house, course, 1, now=booked + timedelta(hours=2), starts_at=soon, ends_at=soon + DAY / 8)
+    assert [
+        row.subject_at
+        for row in mailroom.messages(course)
+        if row.purpose == Purpose.VISIT and row.status in mailroom.LIVE
+    ] == [soon]

@@ -129,6 +129,7 @@ class PlannedVisit:
     id: UUID
     starts_at: datetime
     status: VisitStatus
+    moved: bool = False  # since it was booked: the itinerary may have said another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def wanted(
     Args:
         visits: All visits of the course, any order; those cancelled or missed ask for nothing.
         zone: Where the patient lives: quiet hours and calendar days are counted there.
-        booked_at: When the course was booked. What was due before is left out: the itinerary says it.
+        booked_at: When the course was booked. What was due before is left out: the itinerary says it, unless the visit
+            was moved since.
 
     Raises:
         ValueError: An instant is naive. That is a caller's bug.
@@ -175,10 +177,11 @@ def wanted(
     if any(moment.tzinfo is None for moment in (booked_at, *(visit.starts_at for visit in visits))):
         raise ValueError("instants must be aware")
     live = sorted((v for v in visits if v.status in AHEAD | UNDER_WAY | TREATED), key=lambda v: (v.starts_at, v.id))
+    moved = {v.id for v in live if v.moved}
     found: dict[tuple[Purpose, UUID | None], Wanted] = {}
     for message in (*_itinerary(live, zone, quiet, booked_at), *_by_step(live, cadence, zone, quiet)):
         # The first visit may be the last one too.
-        if message.due_at >= booked_at:
+        if message.due_at >= booked_at or message.visit_id in moved:
             found.setdefault((message.purpose, message.visit_id), message)
     return sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about))
 

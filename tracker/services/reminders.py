@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Clinic, Course, ProtocolVersion, Reminder, Visit
+from tracker.models import Clinic, Course, ProtocolVersion, Reminder, Visit, VisitEvent
 from tracker.rules import cadence
 from tracker.rules.cadence import QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
@@ -64,7 +64,11 @@ def plan_for_course(
 
 
 def _wanted(session: Session, clinic: Clinic, course: Course, visits: Iterable[Visit]) -> list[Wanted]:
-    planned = [cadence.PlannedVisit(visit.id, visit.starts_at, visit.status) for visit in visits]
+    moves = select(VisitEvent.visit_id).where(
+        VisitEvent.visit_id.in_([visit.id for visit in visits]), VisitEvent.kind == "moved"
+    )
+    moved = set(session.scalars(moves))
+    planned = [cadence.PlannedVisit(visit.id, visit.starts_at, visit.status, visit.id in moved) for visit in visits]
     steps = Protocol.from_data(session.get_one(ProtocolVersion, course.protocol_id).definition).cadence
     return cadence.wanted(planned, steps, zone=clinic.zone, quiet=QuietHours(), booked_at=course.created_at)
 
