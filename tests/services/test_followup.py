@@ -13,7 +13,7 @@ from tracker.errors import Invalid, NotFound, Refused, Stale
 from tracker.models import AuditEntry, Course, Visit, VisitEvent
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
 from tracker.services import followup
-from tracker.services.followup import SAFETY, Ask, CloseTask
+from tracker.services.followup import REVIEW, SAFETY, Ask, CloseTask
 
 
 @pytest.fixture
@@ -156,6 +156,14 @@ def test_only_a_physician_settles_an_answer_about_suicide(house, course):
     with pytest.raises(Invalid):
         close(house.physician, task, skip=True)
     assert close(house.physician, task, outcome="Safety plan made").status is TaskStatus.DONE
+
+
+def test_only_a_physician_decides_at_a_review(house, course):
+    task = open_task(house, course, kind=REVIEW, key="review:1:3", owner_role="physician")
+    for actor in (house.coordinator, house.nurse):
+        with pytest.raises(Refused, match="physician"):
+            close(actor, task, outcome="Go on")
+    assert close(house.physician, task, outcome="Go on").status is TaskStatus.DONE
 
 
 def listed(actor, **more):

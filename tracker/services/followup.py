@@ -26,6 +26,7 @@ from tracker.text import gettext as _
 # Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
 SAFETY = "safety_answer"
 REVIEW = "review"  # a review gate; its visit is the one it comes after
+PHYSICIANS = frozenset({SAFETY, REVIEW})  # only a physician decides
 
 
 def plan_for_course(
@@ -245,7 +246,7 @@ def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, 
     task = _open_task(session, actor, task_id)
     if task.version != command.version:
         raise Stale(_("Somebody changed this task meanwhile."))
-    if task.kind == SAFETY:
+    if task.kind in PHYSICIANS:
         _may_settle(actor, command)
     task.status = TaskStatus.SKIPPED if command.skip else TaskStatus.DONE
     task.outcome, task.closed_at, task.closed_by = command.outcome, now, actor.user_id
@@ -255,7 +256,7 @@ def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, 
 
 def _may_settle(actor: Actor, command: CloseTask) -> None:
     if not actor.may(Permission.OVERRIDE):
-        raise Refused(_("A physician settles this one."), helps=(_("Call the physician now."),))
+        raise Refused(_("A physician settles this one."), helps=(_("Call the physician."),))
     if command.skip:
         raise Invalid({"skip": _("This can't be skipped: write what was decided.")})
 

@@ -13,7 +13,7 @@ from tracker.models import Task
 from tracker.rules.followup import say
 from tracker.rules.permissions import Permission
 from tracker.services import audit, clinic, followup
-from tracker.services.followup import SAFETY
+from tracker.services.followup import PHYSICIANS
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, page, parse, see_other
 
@@ -81,7 +81,7 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
         people=people,
         shown=shown,
         say=say,
-        safety=SAFETY,
+        physicians=PHYSICIANS,
         refused=task_id,
         form=form or blank(),
         blank=blank(),
