@@ -41,12 +41,16 @@ class WitnessedCheck(orders.CheckDose):
 @access(Permission.VIEW_PATIENT)
 def show(visit_id: UUID) -> ResponseReturnValue:
     """Show a visit where it is; `phase` opens another tab."""
+    _note_read(visit_id)
+    return _page(visit_id)
+
+
+def _note_read(visit_id: UUID) -> None:
     with transaction() as session:
         visit = clinic.get(session, g.actor, Visit, visit_id)
         audit.record(
             session, g.actor, "read visit", patient_id=visit.patient_id, subject=f"visit {visit_id}", now=g.now
         )
-    return _page(visit_id)
 
 
 @bp.get("/visits/<uuid:visit_id>/live")
@@ -182,6 +186,8 @@ def _address(visit_id: UUID) -> str:
 
 def _page(visit_id: UUID, name: str = "", form: Form[Any] | None = None, *, status: int = 422) -> Response:
     forms = {name: form} if form is not None else {}
+    if forms:  # what was done is in the audit; what was refused shows the record all the same
+        _note_read(visit_id)
     answer = _bedside(visit_id, forms)
     return page("bedside/visit.html", block="bedside", status=status if forms else 200, bedside=answer)
 

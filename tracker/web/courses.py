@@ -16,7 +16,7 @@ from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse
+from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
 
 bp = Blueprint("courses", __name__)
 
@@ -65,6 +65,10 @@ def _wished(source: MultiDict[str, str]) -> Form[booking.PlanCourse]:
 def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
     """Show the form with the options for what is wished, as far as it can be read."""
     wished = _wished(request.values)
+    if not wants_part():
+        with transaction() as session:
+            clinic.get(session, g.actor, Patient, patient_id)
+            audit.record(session, g.actor, "read patient", patient_id=patient_id, now=g.now)
     with read() as session:
         patient = clinic.get(session, g.actor, Patient, patient_id)
         choices = booking.protocols(session, g.actor)

@@ -97,6 +97,8 @@ def add(note_id: UUID) -> ResponseReturnValue:
 def _note_page(
     visit_id: UUID, form: Form[Any] | None = None, *, addendum: Form[Any] | None = None, status: int = 422
 ) -> Response:
+    if form or addendum:
+        _note_read(visit_id)
     with read() as session:
         record = visit_record.load(session, g.actor, visit_id, now=g.now)
         note = record.notes[-1] if record.notes else None
@@ -150,6 +152,8 @@ def check_in(visit_id: UUID) -> ResponseReturnValue:
 
 
 def _check_in_page(visit_id: UUID, form: Form[Any]) -> Response:
+    if form.errors:
+        _note_read(visit_id)
     with read() as session:
         record = visit_record.load(session, g.actor, visit_id, now=g.now)
         phones = recovery.telephones(session, record.patient.id)

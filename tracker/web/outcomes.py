@@ -47,10 +47,6 @@ class Phq9(Command):
 @access(Permission.ENTER_SCORE)
 def ask(course_id: UUID) -> ResponseReturnValue:
     """Show the questionnaire."""
-    with transaction() as session:
-        course = clinic.get(session, g.actor, Course, course_id)
-        subject = f"course {course_id}"
-        audit.record(session, g.actor, "read scores", patient_id=course.patient_id, subject=subject, now=g.now)
     return _page(course_id, blank(visit=request.args.get("visit")))
 
 
@@ -79,6 +75,10 @@ def record(course_id: UUID) -> ResponseReturnValue:
 
 
 def _page(course_id: UUID, form: Form[Any]) -> Response:
+    with transaction() as session:
+        course = clinic.get(session, g.actor, Course, course_id)
+        subject = f"course {course_id}"
+        audit.record(session, g.actor, "read scores", patient_id=course.patient_id, subject=subject, now=g.now)
     with read() as session:
         course = clinic.get(session, g.actor, Course, course_id)
         patient = session.get_one(Patient, course.patient_id)

@@ -191,6 +191,9 @@ def _stale_page(form: Form[EditPatient], patient_id: UUID) -> Response:
 def _form_page(
     form: Form[Any], record: Record | None = None, *, changed: dict[str, str] | None = None, status: int | None = None
 ) -> Response:
+    if record and (form.errors or changed is not None):  # a refused save shows the record all the same
+        with transaction() as session:
+            audit.record(session, g.actor, "read patient", patient_id=record.patient.id, now=g.now)
     return page(
         "patients/form.html",
         form=form,

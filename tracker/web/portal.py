@@ -92,6 +92,7 @@ def driver(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
 
 
 def _driver_page(link_id: UUID, visit_id: UUID, form: Form[portal.NameDriver] | None) -> ResponseReturnValue:
+    _note_reading("patient: read own driver")
     with read() as session:
         visit = portal.visit_of(session, g.guest, visit_id)
         known = portal.known_driver(session, g.guest)
@@ -179,6 +180,7 @@ def answer_phq9(link_id: UUID) -> ResponseReturnValue:
 @access(Permission.PATIENT_LINK)
 def calendar(link_id: UUID) -> ResponseReturnValue:
     """Give all dates as a calendar file whose titles say nothing of the treatment."""
+    _note_reading("patient: read own visits")
     with read() as session:
         mine = portal.home(session, g.guest, now=g.now)
     entries = [
