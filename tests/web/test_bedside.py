@@ -1,9 +1,13 @@
 """A nurse's and a physician's errands on the bedside page, through the browser's requests alone."""
 
+import hashlib
+import json
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from tests import bedside as chair
 from tests.bedside import make_course, minutes
@@ -11,7 +15,7 @@ from tests.conftest import NOW
 from tests.factories import make_clinic
 from tests.web.conftest import sign_in
 from tracker import clock, db
-from tracker.models import UserAccount, Visit, VitalReading
+from tracker.models import RequestKey, UserAccount, Visit, VitalReading
 from tracker.rules.timeout import CHECKLIST
 from tracker.rules.vocabulary import VisitStatus as S
 from tracker.services import accounts
@@ -236,10 +240,23 @@ def test_a_note_is_signed_with_the_password_and_then_only_added_to(house, nurse,
     assert post(nurse, visit_id, "note", **signed).status_code == 422
     note_id = re.search(r"/notes/([0-9a-f-]{36})/addenda", page)[1]
     more = {"body": "A little nausea at home.", "password": PASSWORD}
-    assert nurse.post(f"/notes/{note_id}/addenda", data=more).status_code == 303
+    more["request_key"] = re.search(r'name="request_key" value="([^"]+)"', page)[1]
+    for _twice in range(2):
+        assert nurse.post(f"/notes/{note_id}/addenda", data=more).status_code == 303
     page = nurse.get(f"/visits/{visit_id}/note").text
     assert "Calm throughout." in page
-    assert "A little nausea at home." in page
+    assert page.count("A little nausea at home.") == 1
+
+
+def test_no_fast_digest_of_a_password_is_kept(house, physician, visit_id):
+    give_password(house.physician)
+    sent = {**ORDER, "password": PASSWORD}
+    key = str(uuid4())
+    assert post(physician, visit_id, "orders", **sent, request_key=key).status_code == 303
+    with db.read() as session:
+        kept = session.scalars(select(RequestKey.body_digest).where(RequestKey.key == key)).one()
+    said = json.dumps([f"/visits/{visit_id}/orders", sent], sort_keys=True)
+    assert kept != hashlib.sha256(said.encode()).hexdigest()
 
 
 def test_the_day_after(house, nurse, visit_id):

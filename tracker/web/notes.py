@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tracker.db import read, transaction
@@ -85,13 +85,18 @@ def add(note_id: UUID) -> ResponseReturnValue:
     form = parse(SignAddendum, request.form)
     if form.errors:
         return _note_page(visit_id, addendum=form)
+
+    def do() -> str:
+        notes.add(session, signer, note_id, notes.WriteAddendum(body=form.command.body), now=g.now)
+        return url_for("notes.show", visit_id=visit_id)
+
     try:
         signer = proven(form.command.password)
         with transaction() as session:
-            notes.add(session, signer, note_id, notes.WriteAddendum(body=form.command.body), now=g.now)
+            address = once(session, form, do)
     except (Refused, Invalid) as error:
         return _note_page(visit_id, addendum=form.refused(error))
-    return see_other("notes.show", visit_id=visit_id)
+    return go_to(address)
 
 
 def _note_page(
