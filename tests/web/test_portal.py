@@ -211,3 +211,7 @@ def test_a_closed_page_says_whom_to_call_and_leads_nobody_to_the_staffs_sign_in(
     assert answer.status_code == 404
     assert 'href="tel:988"' in answer.text
     assert "/start" not in answer.text
+
+
+def test_a_link_that_was_taken_back_says_what_to_do(house, browser):
+    assert "Call us" in browser().get("/v/" + "x" * 43).text

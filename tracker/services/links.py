@@ -19,11 +19,11 @@ from tracker.models import Course, PatientLink, Visit
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import LinkPurpose
 from tracker.services import audit, clinic
+from tracker.text import gettext as _
 
 LIFETIME = timedelta(days=30)  # after the last visit of the course
 PATH = "/v/"
 _SEAL = 16  # bytes; 128 bits can't be guessed
-_SAYS = "this link isn't valid any more"
 
 
 def make_token(key: bytes, link_id: UUID, generation: int) -> str:
@@ -55,19 +55,24 @@ def open_link(session: Session, key: bytes, token: str, *, now: datetime) -> Pat
     """
     link = session.get(PatientLink, _link_id(token))
     if link is None or link.revoked_at is not None or link.expires_at <= now:
-        raise NotFound(_SAYS)
+        raise _gone()
     if not hmac.compare_digest(make_token(key, link.id, link.generation).encode(), token.encode()):
-        raise NotFound(_SAYS)
+        raise _gone()
     return link
+
+
+def _gone() -> NotFound:
+    """Say what to do, and never why: a stranger learns nothing of what was there."""
+    return NotFound(_("This link is no longer good. Use the newest message from us. Call us if there is none."))
 
 
 def _link_id(token: str) -> UUID:
     try:
         raw = base64.b64decode(token.encode("ascii") + b"=", altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
-        raise NotFound(_SAYS) from error
+        raise _gone() from error
     if len(raw) != 16 + _SEAL:
-        raise NotFound(_SAYS)
+        raise _gone()
     return UUID(bytes=raw[:16])
 
 
@@ -125,7 +130,7 @@ def give(session: Session, actor: Actor, patient_id: UUID, course_id: UUID, *, n
     """
     course = clinic.get(session, actor, Course, course_id)
     if course.patient_id != patient_id:
-        raise NotFound(_SAYS)
+        raise _gone()
     last = session.scalar(select(func.max(Visit.starts_at)).where(Visit.course_id == course_id)) or now
     link = course_link(session, course, last_visit=last, now=now)
     session.flush()
@@ -143,7 +148,7 @@ def revoke(session: Session, actor: Actor, patient_id: UUID, link_id: UUID, *, n
     """
     link = clinic.get(session, actor, PatientLink, link_id)
     if link.patient_id != patient_id:
-        raise NotFound(_SAYS)
+        raise _gone()
     same = (PatientLink.course_id == link.course_id) if link.course_id else (PatientLink.id == link.id)
     for other in session.scalars(select(PatientLink).where(same, PatientLink.revoked_at.is_(None))):
         other.revoked_at = now
