@@ -134,6 +134,19 @@ def test_how_i_feel_is_kept_once_and_a_bad_day_asks_somebody_to_call(guest):
     assert "call or text 988 now" in guest.client.get(guest.home + "thanks").text
 
 
+def test_a_driver_named_while_the_patients_form_is_open_is_not_undone(guest, house, browser):
+    """The coordinator is told that something changed meanwhile."""
+    desk, patient_id = browser(house.coordinator), guest.course.patient_id
+    form = desk.get(f"/patients/{patient_id}/edit").text
+    visit = guest.enter().visits()[0]
+    assert guest.post(f"visits/{visit.id}/driver", name="Sam Garcia", phone="(720) 555-0147").status_code == 303
+    version = re.search(r'name="version"[^>]*value="([0-9]+)"', form)[1]
+    said = {"given_name": "Maria", "family_name": "Garcia", "birth_date": "1980-02-03", "language": "en"}
+    answer = desk.post(f"/patients/{patient_id}/edit", data={**said, "intake_status": "cleared", "version": version})
+    assert answer.status_code == 409
+    assert "Sam Garcia" in answer.text
+
+
 def test_before_the_first_visit_there_is_nothing_to_tell(guest):
     """The page says whom to call instead."""
     answer = guest.enter().post("feel", mood="5")

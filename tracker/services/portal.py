@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import AfterValidator
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import flag_modified
 
 from tracker.errors import NotFound, Refused
 from tracker.models import (
@@ -230,6 +231,9 @@ def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriv
     visit = visit_of(session, guest, visit_id, lock=True)
     _must_be_ahead(guest, visit)
     visit.driver_name, visit.driver_phone, visit.driver_confirmed_at = driver.name, driver.phone, now
+    # A form that staff has open on this patient is stale from here on: saved, it would undo what is said now.
+    flag_modified(clinic.get(session, guest.actor, Patient, guest.patient_id, lock=True), "search_text")
+    session.flush()
     known = session.get(CareContact, (guest.patient_id, CareRole.DRIVER))
     if known is None:
         known = CareContact(patient_id=guest.patient_id, role=CareRole.DRIVER, clinic_id=guest.actor.clinic_id)
