@@ -325,6 +325,14 @@ def test_a_transfer_leaves_a_task_for_the_physician(house, course, visit_id):
     assert load(house, visit_id).dose.given_mg == 10
 
 
+def test_an_order_that_nobody_could_draw_up_is_not_signed(house, visit_id):
+    fine = chair.order().model_copy(update={"mg_per_kg": D("0.525")})
+    with pytest.raises(Refused, match="2 decimals") as refused:
+        do(house.physician, orders.sign_order, visit_id, fine, NOW)
+    assert refused.value.field == "mg_per_kg"
+    do(house.physician, orders.sign_order, visit_id, fine.model_copy(update={"mg_per_kg": D("0.520")}), NOW)
+
+
 @pytest.mark.parametrize("before", [S.RECOVERING, S.READY])
 def test_what_the_pump_said_outlives_a_transfer_taken_back(house, visit_id, before):
     chair.ready_to_start(house, visit_id)

@@ -47,6 +47,9 @@ def sign_order(session: Session, actor: Actor, visit_id: UUID, command: SignOrde
     if command.mg_per_kg > highest:
         said = _("Over this clinic's limit of %(max)s mg/kg.", max=dosing.plain(highest))
         raise Refused(said, field="mg_per_kg")
+    places = dosing.DECIMALS["mg_per_kg"]
+    if command.mg_per_kg != command.mg_per_kg.quantize(Decimal(1).scaleb(-places)):  # nobody could draw it up
+        raise Refused(_("Give at most %(n)s decimals.", n=places), field="mg_per_kg")
     if command.expires_on < now.astimezone(record.clinic.zone).date():
         raise Refused(_("This day is past. Choose today or a later day."), field="expires_on")
     order = InfusionOrder(
