@@ -231,3 +231,17 @@ def test_a_move_that_makes_the_series_too_long_is_refused_and_not_offered(diary)
         offered = booking.move_options(session, diary.house.coordinator, last.id, now=NOW)
     first = diary.visits("Ada")[0].starts_at
     assert all((one.visit.starts_at - first).days <= 18 for one in offered)
+
+
+def test_a_visit_does_not_move_next_to_one_of_another_series(diary):
+    """Ada has a single visit besides her six: none of them comes nearer to it than the protocol allows."""
+    single = diary.plans("Ada", "S", first=date(2026, 4, 20)).plans[0]
+    diary.book("Ada", single, "S")
+    diary.book("Ada", diary.plans("Ada").plans[0])
+    last = next(visit for visit in diary.visits("Ada") if visit.ordinal == 6)
+    near = single.visits[0].starts_at
+    with db.read() as session:
+        offered = booking.move_options(session, diary.house.coordinator, last.id, now=NOW)
+    assert all(abs(one.visit.starts_at - near) >= TWO_A_WEEK.min_gap for one in offered)
+    with pytest.raises(Refused):
+        diary.move(last, booking.Place(near + timedelta(hours=3), last.room_id))

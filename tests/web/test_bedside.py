@@ -278,3 +278,17 @@ def test_every_tab_opens_before_anything_has_happened(nurse, visit_id, phase):
 
 def test_a_booked_visit_leads_to_its_move(house, browser, visit_id):
     assert f'href="/visits/{visit_id}/move"' in browser(house.coordinator).get(f"/visits/{visit_id}").text
+
+
+def test_a_double_tap_on_a_move_is_one_move(nurse, visit_id):
+    """The second tap leads where the first did, and complains of nothing."""
+    page = nurse.get(f"/visits/{visit_id}").text
+    form = re.search(
+        r'<form[^>]*>\s*<input type="hidden" name="request_key" value="([^"]+)">\s*'
+        r'<input type="hidden" name="move" value="arrive">',
+        page,
+    )
+    fields = {"request_key": form[1], "move": "arrive"}
+    answers = [nurse.post(f"/visits/{visit_id}/moves", data=fields).status_code for _tap in range(2)]
+    assert answers == [303, 303]
+    assert status(visit_id) is S.ARRIVED

@@ -95,3 +95,15 @@ def test_the_drawing_says_its_numbers(app):
     assert "PHQ-9: 21, 12." in text
     assert "style=" not in text
     assert 'stroke="var(--brand, #0a5c73)"' in text
+
+
+def test_a_reading_between_two_sets_is_drawn_at_its_minute():
+    """A red value taken at minute 15 stands between 10 and 20, and the heart's line goes through it."""
+    sets = [SetPoint(str(minute), minute, 120, 80, 70) for minute in (0, 10, 20)]
+    chart = vitals_chart(sets, minutes=40, hold=180, between=[SetPoint("", 15, 196, 104, 90)])
+    found = [column for column in chart.columns if column.point.systolic == 196]
+    assert len(found) == 1
+    xs = [column.x for column in chart.columns]
+    assert xs == sorted(xs)
+    assert xs[1] < found[0].x < xs[3]
+    assert chart.heart_line.count(",") == 4

@@ -316,11 +316,17 @@ def _move_request(
 ) -> PlanRequest:
     today = now.astimezone(place.zone).date()
     last = max(one.starts_at for one in siblings).astimezone(place.zone).date()
+    protocol = Protocol.from_data(visit.course.protocol.definition)
     free = capacity.load(
-        session, place, today, max(last, today) + AHEAD, patient_id=visit.patient_id, without=[visit.id]
+        session,
+        place,
+        today,
+        max(last, today) + AHEAD,
+        patient_id=visit.patient_id,
+        without=[visit.id],
+        apart=protocol.min_gap,
     )
     given = tuple(one.starts_at for one in siblings if one.status not in OFF and one.id != visit.id)
-    protocol = Protocol.from_data(visit.course.protocol.definition)
     return PlanRequest(protocol, free, visit.patient_id, Wishes(earliest=today), now, given, country=place.country)
 
 

@@ -218,17 +218,27 @@ _VITALS_TOP, _VITALS_BOTTOM = 12.0, 232.0
 _VITALS_RANGE = (40, 200)
 
 
-def vitals_chart(sets: Sequence[SetPoint], *, minutes: int, hold: int, now_minute: int | None = None) -> VitalsChart:
+def vitals_chart(
+    sets: Sequence[SetPoint],
+    *,
+    minutes: int,
+    hold: int,
+    now_minute: int | None = None,
+    between: Sequence[SetPoint] = (),
+) -> VitalsChart:
     """Lay out a visit.
 
     Args:
         sets: The columns of the grid, in order; the first may be the set before Start.
+        between: Readings taken between the sets, without words; each stands at its minute.
         minutes: Length of the infusion.
         hold: Systolic mmHg from which a rule is red.
         now_minute: Minutes since Start, where the line of now stands; None before it.
     """
     xs = [_GUTTER + _SET * (number + 0.5) for number in range(len(sets))]
     timed = [(point.minute, x) for point, x in zip(sets, xs, strict=True) if point.minute is not None]
+    placed = [*zip(xs, sets, strict=True)]
+    placed += [(round(_between(timed, point.minute), 1), point) for point in between if point.minute is not None]
     return VitalsChart(
         width=_GUTTER + _SET * len(sets),
         height=256,
@@ -237,7 +247,7 @@ def vitals_chart(sets: Sequence[SetPoint], *, minutes: int, hold: int, now_minut
         bottom=_VITALS_BOTTOM,
         columns=tuple(
             SetColumn(x, point, _vital_y(point.systolic), _vital_y(point.diastolic), _vital_y(point.heart_rate))
-            for point, x in zip(sets, xs, strict=True)
+            for x, point in sorted(placed, key=lambda one: one[0])
         ),
         marks=tuple(Level(_y(value), str(value)) for value in range(60, 200, 20)),
         hold=Level(_y(hold), str(hold)),

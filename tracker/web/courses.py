@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, flash, g, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
@@ -15,6 +15,7 @@ from tracker.rules.fields import ClockTime, ComingDay, Command
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients
+from tracker.text import gettext as _
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
 
@@ -38,7 +39,7 @@ def choose_patient() -> ResponseReturnValue:
     with transaction() as session:
         audit.record(session, g.actor, "search patients", now=g.now)
     with read() as session:
-        found, _more = patients.find(session, g.actor, asked.q[:200])
+        found, _rest = patients.find(session, g.actor, asked.q[:200])
     place = {name: form.value(name) for name in ("first_day", "preferred_time") if getattr(asked, name)}
     status = 422 if form.errors else 200
     return page("courses/choose.html", block="found", status=status, q=asked.q, found=found, place=place, form=form)
@@ -104,4 +105,5 @@ def create(patient_id: UUID) -> ResponseReturnValue:
             address = once(session, form, book)
     except Refused as refusal:  # rolled back already, so safe to render
         return _page(patient_id, form.refused(refusal), status=422)
+    flash(_("The series is booked. The patient is told by e-mail where that is allowed."))
     return go_to(address)

@@ -185,7 +185,12 @@ class Watch:
         ]
         hold = int(self.record.settings["vitals.systolic_red"])
         at = None if self.status in story.OVER else self.record.minute(self.now)
-        return charts.vitals_chart(points, minutes=self.record.minutes, hold=hold, now_minute=at)
+        between = [
+            SetPoint("", self.record.minute(row.occurred_at), row.systolic, row.diastolic, row.heart_rate)
+            for row in self.record.readings
+            if row.due == EXTRA
+        ]
+        return charts.vitals_chart(points, minutes=self.record.minutes, hold=hold, now_minute=at, between=between)
 
 
 def _cell(taken: Reading, bands: Mapping[Sign, Band], signs: tuple[Sign, ...]) -> Cell:
