@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from sqlalchemy import create_engine, text
 from tests.postgres import Cluster, Reused, binaries
 from tracker import db
 from tracker.paths import shipped
+
+# A runner that ignores a closed terminal (nohup) would hand that on to every process tested here.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 KINDS = ("sqlite", "postgresql")
 NOW = datetime(2026, 3, 2, 16, 0, tzinfo=UTC)  # a Monday, 9:00 in Denver
