@@ -272,10 +272,15 @@ def findings(page: Page) -> list[str]:
     return said
 
 
+def _failed(address: str, why: str | None) -> list[str]:
+    # A page that is left while it reads an answer (a redirect of htmx: the headers say enough) gives the rest up.
+    return [] if why == "net::ERR_ABORTED" else [f"failed: {address} ({why})"]
+
+
 def watch(page: Page) -> list[str]:
     """Return a list that fills with what the page complains of."""
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    page.on("requestfailed", lambda request: complaints.extend(_failed(request.url, request.failure)))
     return complaints
