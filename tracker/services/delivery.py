@@ -109,11 +109,14 @@ def change(
 
 
 def lease(session: Session, *, limit: int, now: datetime) -> list[Lease]:
-    """Take up to `limit` messages that are due; no two workers get the same one."""
+    """Take up to `limit` messages that are due, of two at one time the one that is of use for less long first.
+
+    No two workers get the same one.
+    """
     due = (
         select(Reminder.id)
         .where(Reminder.status == ReminderStatus.SCHEDULED, Reminder.send_at <= now, Reminder.expires_at > now)
-        .order_by(Reminder.send_at)
+        .order_by(Reminder.send_at, Reminder.expires_at)
         .limit(limit)
         .with_for_update(skip_locked=True)  # SQLite has one writer at a time and needs none of this
         .cte("due")
@@ -128,7 +131,7 @@ def lease(session: Session, *, limit: int, now: datetime) -> list[Lease]:
         lease_until=now + LEASE,
     )
     links.renew(session, {row.course_id for row in taken if row.course_id}, now=now)
-    return [Lease(row.id, row.lease_epoch) for row in sorted(taken, key=lambda row: row.send_at)]
+    return [Lease(row.id, row.lease_epoch) for row in sorted(taken, key=lambda row: (row.send_at, row.expires_at))]
 
 
 def give_back(session: Session, lease: Lease, *, now: datetime) -> None:
