@@ -28,7 +28,26 @@ def catalogue(engine) -> dict[tuple[str, str], str]:
     query = SQLITE if engine.dialect.name == "sqlite" else POSTGRESQL
     with engine.connect() as connection:
         rows = connection.execute(text(query)).all()
-    return {(kind, name): " ".join(definition.split()) for kind, name, definition in rows}
+    return {(kind, name): told(kind, definition) for kind, name, definition in rows}
+
+
+def told(kind: str, definition: str) -> str:
+    """Return a definition without what makes no difference: white space, and a table's order of its parts.
+
+    SQLite keeps a table's text, and a column that was added later comes last in it.
+    """
+    text = " ".join(definition.split())
+    if kind != "table" or "(" not in text:
+        return text
+    head, body = text.split("(", 1)
+    parts, depth = [""], 0
+    for letter in body.removesuffix(")"):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return " | ".join([head.strip(), *sorted(part.strip() for part in parts)])
 
 
 def drops(found: dict[tuple[str, str], str], dialect: str) -> list[str]:
@@ -97,7 +116,7 @@ def test_the_comparison_notices_every_loss(pair):
             transaction = connection.begin()
             connection.execute(text(statement))
             query = SQLITE if engine.dialect.name == "sqlite" else POSTGRESQL
-            rows = {(kind, name): " ".join(d.split()) for kind, name, d in connection.execute(text(query))}
+            rows = {(kind, name): told(kind, definition) for kind, name, definition in connection.execute(text(query))}
             transaction.rollback()
         if rows == modelled:
             unnoticed.append(statement)

@@ -157,3 +157,17 @@ def test_a_moment_outside_the_days_is_not_found():
     for moment in (datetime(2026, 3, 1, 23, 59, tzinfo=DENVER), datetime(2026, 3, 4, tzinfo=DENVER)):
         with pytest.raises(IndexError):
             days.find(moment)
+
+
+def test_a_shift_may_hold_for_some_weeks_or_for_one_day_only():
+    """Kim works Mondays until the second one, and one Saturday that nobody else works."""
+    saturday = date(2026, 3, 7)
+    shifts = [
+        (KIM.id, 0, 540, 600, None, date(2026, 3, 9)),
+        (KIM.id, 5, 540, 600, saturday, saturday),
+        (KIM.id, 0, 600, 660, date(2026, 3, 10), None),
+    ]
+    free = free_time(DENVER, date(2026, 3, 2), date(2026, 3, 22), resources=[KIM], opening=[], shifts=shifts)
+    nine, ten = mask(108, 120), mask(120, 132)
+    worked = {date(2026, 3, 2): nine, saturday: nine, date(2026, 3, 9): nine, date(2026, 3, 16): ten}
+    assert {free.days.calendar(n): bits for n, bits in enumerate(free.present[KIM.id]) if bits} == worked

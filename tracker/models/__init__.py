@@ -14,6 +14,7 @@ from tracker.models.bedside import (
     VitalReading,
 )
 from tracker.models.clinic import Clinic, OpeningHours, Setting
+from tracker.models.job import Job
 from tracker.models.messages import Attempt, OutboxMessage, Reminder, WorkerHeartbeat
 from tracker.models.outcomes import ScaleResponse, Task
 from tracker.models.people import (
@@ -26,6 +27,7 @@ from tracker.models.people import (
     Resource,
     Shift,
     StaffMember,
+    WeeklyClosure,
 )
 from tracker.models.schedule import Claim, Course, ProtocolVersion, Visit, VisitEvent
 
@@ -46,6 +48,7 @@ __all__ = [
     "Dose",
     "GuessCount",
     "InfusionOrder",
+    "Job",
     "LoginSession",
     "Medicine",
     "Note",
@@ -69,6 +72,7 @@ __all__ = [
     "Visit",
     "VisitEvent",
     "VitalReading",
+    "WeeklyClosure",
     "WorkerHeartbeat",
     "new_id",
 ]

@@ -69,6 +69,9 @@ Token = Annotated[str, mapped_column(String(64))]  # a hash in hex, a short code
 Id = Annotated[uuid.UUID, mapped_column(Uuid)]
 PrimaryId = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, default=new_id)]
 Data = Annotated[Any, mapped_column(JSON().with_variant(JSONB(), "postgresql"))]
+OptionalData = Annotated[
+    Any, mapped_column(JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"), nullable=True)
+]
 
 
 class Base(DeclarativeBase):

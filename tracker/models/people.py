@@ -44,7 +44,7 @@ class StaffMember(Base):
 
 
 class Shift(Base):
-    """A staff member's working time on one weekday, in minutes after local midnight."""
+    """A staff member's working time on one weekday, in minutes after local midnight, for good or for some weeks."""
 
     __tablename__ = "shift"
     __table_args__ = (
@@ -58,6 +58,8 @@ class Shift(Base):
     weekday: Mapped[int]  # 0 = Monday
     starts_minute: Mapped[int]
     ends_minute: Mapped[int]
+    first_day: Mapped[date | None]  # both included; none: from ever, for good
+    last_day: Mapped[date | None]
 
 
 class Closure(Base):
@@ -74,6 +76,27 @@ class Closure(Base):
     resource_id: Mapped[UUID | None] = mapped_column(ForeignKey("resource.id"))
     starts_at: Mapped[Instant]
     ends_at: Mapped[Instant]
+    reason: Mapped[Line]
+
+
+class WeeklyClosure(Base):
+    """The same, week after week: on one weekday from `first_day` on, in minutes after local midnight."""
+
+    __tablename__ = "weekly_closure"
+    __table_args__ = (
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("0 <= starts_minute AND starts_minute < ends_minute AND ends_minute <= 1440", name="order"),
+        CheckConstraint("first_day <= last_day", name="days"),
+    )
+
+    id: Mapped[PrimaryId]
+    clinic_id: Mapped[Id] = mapped_column(ForeignKey("clinic.id"), index=True)
+    resource_id: Mapped[UUID | None] = mapped_column(ForeignKey("resource.id"))
+    weekday: Mapped[int]  # 0 = Monday
+    starts_minute: Mapped[int]
+    ends_minute: Mapped[int]
+    first_day: Mapped[date]
+    last_day: Mapped[date | None]
     reason: Mapped[Line]
 
 

@@ -6,7 +6,19 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from tracker.models.base import Base, Body, Data, Id, Instant, Line, PrimaryId, never_change, on_create, where
+from tracker.models.base import (
+    Base,
+    Body,
+    Data,
+    Id,
+    Instant,
+    Line,
+    OptionalData,
+    PrimaryId,
+    never_change,
+    on_create,
+    where,
+)
 from tracker.models.people import Patient
 from tracker.rules.vocabulary import CourseStatus, Indication, VisitStatus
 
@@ -49,6 +61,7 @@ class Course(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
     ended_at: Mapped[Instant | None]
     end_reason: Mapped[Line | None]
+    wishes: Mapped[OptionalData]  # what was asked for at booking: rules.plan.Wishes.to_data(); kept by every later move
     version: Mapped[int] = mapped_column()
     __mapper_args__ = {"version_id_col": version}
 
@@ -97,6 +110,7 @@ class Visit(Base):
     driver_name: Mapped[Line] = mapped_column(default="")
     driver_phone: Mapped[Line] = mapped_column(default="")
     driver_confirmed_at: Mapped[Instant | None]
+    lost_at: Mapped[Instant | None]  # its day fell out and the patient was told; it waits for another place
     created_at: Mapped[Instant]
     version: Mapped[int] = mapped_column()  # a stale save fails loudly
     __mapper_args__ = {"version_id_col": version}

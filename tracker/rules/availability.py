@@ -23,7 +23,8 @@ STARTS_LANE = 99
 
 # What the rows of a few SELECTs look like; see `free_time`.
 HoursRow = tuple[int, int, int]  # weekday (0 = Monday), first and last local minute
-ShiftRow = tuple[UUID, int, int, int]  # resource, weekday, first and last local minute
+# resource, weekday, first and last local minute; from which day to which, both included, if it isn't for good
+ShiftRow = tuple[UUID, int, int, int] | tuple[UUID, int, int, int, date | None, date | None]
 ClosureRow = tuple[UUID | None, datetime, datetime]  # resource (None: the whole clinic), from, until
 ClaimRow = tuple[UUID, int, datetime, datetime]  # resource, lane, from, until
 
@@ -111,6 +112,12 @@ class Days:
         else:
             first, last = start // _SECONDS, -(-until // _SECONDS)
         return mask(max(0, first), min(self.sizes[day], last))
+
+    def on_weekday(self, weekday: int, since: date | None = None, until: date | None = None) -> range:
+        """Return the days on a weekday (0 = Monday), from `since` to `until`, both included, if they are given."""
+        first = max(0, self.index(since)) if since else 0
+        last = min(self.count, self.index(until) + 1) if until else self.count
+        return range(first + (weekday - self.calendar(first).weekday()) % 7, last, 7)
 
     def spread(self, starts_at: datetime, ends_at: datetime) -> Iterable[tuple[int, int]]:
         """Yield each day that an interval touches, with the bits it touches."""
@@ -213,13 +220,14 @@ def _lanes(resource: Resource) -> list[int]:
     return [*lanes, STARTS_LANE] if resource.kind == NURSE else lanes
 
 
-def _weekly(days: Days, rows: Iterable[tuple[UUID | None, int, int, int]]) -> dict[UUID | None, list[int]]:
+def _weekly(days: Days, rows: Iterable[ShiftRow | tuple[None, int, int, int]]) -> dict[UUID | None, list[int]]:
     """Lay weekly hours out over the days."""
     found: dict[UUID | None, list[int]] = {}
-    weekday = days.first.weekday()
-    for resource_id, on, first, last in rows:
+    for row in rows:
+        resource_id, on, first, last = row[:4]
+        since, until = row[4:] or (None, None)
         bitmaps = found.setdefault(resource_id, [0] * days.count)
-        for day in range((on - weekday) % 7, days.count, 7):
+        for day in days.on_weekday(on, since, until):
             bitmaps[day] |= days.local_bits(day, first, last)
     return found
 

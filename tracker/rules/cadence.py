@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     THERAPY = "therapy"  # talk it over with the therapist
     CHECK_IN = "check_in"  # weeks later
     LATE_CHECK_IN = "late_check_in"
+    CHANGED = "changed"  # dates of a series are others now: all that are to come
+    CLOSED = "closed"  # a day fell out: do not come, we will call
 
 
 # Nothing is asked of the patient so late that nobody can act on it: they are fasting and on their way.

@@ -162,3 +162,13 @@ class LinkPurpose(StrEnum):
     """What a patient's link opens."""
 
     COURSE = "course"
+
+
+class JobStatus(StrEnum):
+    """The way of a piece of work that a worker does."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"  # somebody asked it to
+    FAILED = "failed"

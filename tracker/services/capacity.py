@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from tracker.models import Claim, Closure, OpeningHours, Resource, Shift, StaffMember
-from tracker.rules.availability import FreeTime, free_time
+from tracker.models import Claim, Closure, OpeningHours, Resource, Shift, StaffMember, WeeklyClosure
+from tracker.rules.availability import ClosureRow, Days, FreeTime, free_time
 from tracker.rules.availability import Resource as Plannable
 from tracker.rules.vocabulary import ResourceKind
 from tracker.services.clinic import ClinicInfo
@@ -51,15 +51,12 @@ def load(
         Claim.starts_at < ends + apart,
         Claim.visit_id.not_in(without),
     )
-    closed = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
-        Closure.clinic_id == clinic.id, Closure.ends_at > begins, Closure.starts_at < ends
-    )
     hours = select(OpeningHours.weekday, OpeningHours.starts_minute, OpeningHours.ends_minute).where(
         OpeningHours.clinic_id == clinic.id
     )
-    shifts = select(Shift.resource_id, Shift.weekday, Shift.starts_minute, Shift.ends_minute).where(
-        Shift.clinic_id == clinic.id
-    )
+    shifts = select(
+        Shift.resource_id, Shift.weekday, Shift.starts_minute, Shift.ends_minute, Shift.first_day, Shift.last_day
+    ).where(Shift.clinic_id == clinic.id)
     claims = session.execute(claimed).all()
     own = [(who, *_around(starts, stops, apart)) for who, _, starts, stops in claims if who == patient_id]
     return free_time(
@@ -69,9 +66,26 @@ def load(
         resources=_resources(session, clinic, patient_id),
         opening=session.execute(hours).all(),
         shifts=session.execute(shifts).all(),
-        closures=[*session.execute(closed).all(), *own],
+        closures=[*closures(session, clinic, first, last), *own],
         claims=claims,
     )
+
+
+def closures(session: Session, clinic: ClinicInfo, first: date, last: date) -> list[ClosureRow]:
+    """Return when a resource, or (None) the whole clinic, is not there from `first` to `last`; weekly ones laid out."""
+    days = Days(clinic.zone, first, last)
+    once = select(Closure.resource_id, Closure.starts_at, Closure.ends_at).where(
+        Closure.clinic_id == clinic.id,
+        Closure.ends_at > datetime.combine(first, time(), clinic.zone),
+        Closure.starts_at < datetime.combine(last + timedelta(days=1), time(), clinic.zone),
+    )
+    weekly = session.scalars(select(WeeklyClosure).where(WeeklyClosure.clinic_id == clinic.id))
+    again = [
+        (row.resource_id, days.at(day, row.starts_minute), days.at(day, row.ends_minute))
+        for row in weekly
+        for day in days.on_weekday(row.weekday, row.first_day, row.last_day)
+    ]
+    return [*session.execute(once).tuples(), *again]
 
 
 def _around(starts_at: datetime, ends_at: datetime, apart: timedelta) -> tuple[datetime, datetime]:
@@ -90,4 +104,9 @@ def _resources(session: Session, clinic: ClinicInfo, patient_id: UUID | None) ->
         )
         .order_by(Resource.position, Resource.name)
     )
-    return [Plannable(row.id, role or row.kind, row.name, row.lanes) for row, role in session.execute(query)]
+    return [Plannable(row.id, role or _word(row), row.name, row.lanes) for row, role in session.execute(query)]
+
+
+def _word(row: Resource) -> str:
+    """Return what a protocol's hold calls it; equipment by what it is: "pump"."""
+    return row.detail if row.kind is ResourceKind.EQUIPMENT else row.kind
