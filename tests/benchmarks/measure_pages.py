@@ -14,7 +14,7 @@ from tests.benchmarks.growth import grow
 from tests.benchmarks.house import Opened, opened
 from tracker import clock, db
 from tracker.models import Patient, new_id
-from tracker.services import booking
+from tracker.services import booking, places
 
 LIMITS = {
     "today_page_ms_median": 40.0,
@@ -95,5 +95,5 @@ def _asked(house: Opened, number: int) -> tuple[str, dict[str, object]]:
         "protocol_id": str(protocol.id),
         "indication": "trd",
         "first_day": first_day.isoformat(),
-        "visit": [booking.spell(visit) for visit in plan.visits],
+        "visit": [places.spell(visit) for visit in plan.visits],
     }

@@ -14,7 +14,7 @@ from tracker.models import AuditEntry, Claim, Closure, Course, ProtocolVersion, 
 from tracker.rules.protocol import TWO_A_WEEK
 from tracker.rules.spacing import spacing_faults
 from tracker.rules.vocabulary import Indication
-from tracker.services import booking
+from tracker.services import booking, moving, places
 
 MONDAY = date(2026, 3, 9)
 
@@ -56,7 +56,7 @@ class Diary:
             protocol_id=self.protocols[code],
             first_day=MONDAY,
             indication=Indication.TRD,
-            visit=tuple(booking.as_place(visit) for visit in plan.visits),
+            visit=tuple(places.as_place(visit) for visit in plan.visits),
         )
         person = self.patient(name)
         with db.transaction() as session:
@@ -68,11 +68,11 @@ class Diary:
             query = select(Visit).where(Visit.patient_id == self.patient(name)).order_by(Visit.starts_at)
             return list(session.scalars(query))
 
-    def move(self, visit: Visit, place: booking.Place, **more) -> Visit:
+    def move(self, visit: Visit, place: places.Place, **more) -> Visit:
         """Move a visit."""
-        wanted = booking.MoveVisit(place=place, version=visit.version, **more)
+        wanted = moving.MoveVisit(place=place, version=visit.version, **more)
         with db.transaction() as session:
-            return booking.move_visit(session, self.house.coordinator, visit.id, wanted, now=NOW)
+            return moving.move_visit(session, self.house.coordinator, visit.id, wanted, now=NOW)
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def test_a_second_series_keeps_its_distance_from_the_first(diary):
 def test_places_that_break_the_protocol_are_refused_though_they_are_free(diary):
     """Whoever edits the form by hand gets no six visits in a row."""
     plan = diary.plans("Ada").plans[0]
-    first = booking.as_place(plan.visits[0])
-    squeezed = tuple(booking.Place(first.starts_at + timedelta(hours=3 * n), first.room_id) for n in range(6))
+    first = places.as_place(plan.visits[0])
+    squeezed = tuple(places.Place(first.starts_at + timedelta(hours=3 * n), first.room_id) for n in range(6))
     wanted = command(
         booking.BookCourse,
         protocol_id=diary.protocols["B"],
@@ -182,9 +182,9 @@ def test_a_visit_moves_between_its_neighbours_and_is_to_be_confirmed_again(diary
         session.get(Visit, third.id).confirmed_at = NOW
     third = diary.visits("Ada")[2]
     with db.read() as session:
-        choices = booking.move_options(session, diary.house.coordinator, third.id, now=NOW)
+        choices = moving.move_options(session, diary.house.coordinator, third.id, now=NOW)
     assert choices
-    place = booking.as_place(choices[0].visit)
+    place = places.as_place(choices[0].visit)
     diary.move(third, place, reason="she works that day")
 
     moved = next(visit for visit in diary.visits("Ada") if visit.id == third.id)
@@ -202,10 +202,10 @@ def test_a_move_from_a_stale_page_changes_nothing(diary):
     diary.book("Ada", diary.plans("Ada").plans[0])
     third = diary.visits("Ada")[2]
     with db.read() as session:
-        choices = booking.move_options(session, diary.house.coordinator, third.id, now=NOW)
-    diary.move(third, booking.as_place(choices[0].visit))
+        choices = moving.move_options(session, diary.house.coordinator, third.id, now=NOW)
+    diary.move(third, places.as_place(choices[0].visit))
     with pytest.raises(Stale):
-        diary.move(third, booking.as_place(choices[1].visit))
+        diary.move(third, places.as_place(choices[1].visit))
 
 
 def test_a_move_past_a_neighbour_is_refused(diary):
@@ -213,7 +213,7 @@ def test_a_move_past_a_neighbour_is_refused(diary):
     diary.book("Ada", diary.plans("Ada").plans[0])
     visits = diary.visits("Ada")
     third, last = visits[2], visits[-1]
-    place = booking.Place(last.starts_at + timedelta(days=2), third.room_id)
+    place = places.Place(last.starts_at + timedelta(days=2), third.room_id)
     with pytest.raises(Refused):
         diary.move(third, place)
 
@@ -226,9 +226,9 @@ def test_a_move_that_makes_the_series_too_long_is_refused_and_not_offered(diary)
     diary.book("Ada", diary.plans("Ada").plans[0])
     last = diary.visits("Ada")[-1]
     with pytest.raises(Refused, match="more than 18 days"):
-        diary.move(last, booking.Place(last.starts_at + timedelta(days=4), last.room_id))
+        diary.move(last, places.Place(last.starts_at + timedelta(days=4), last.room_id))
     with db.read() as session:
-        offered = booking.move_options(session, diary.house.coordinator, last.id, now=NOW)
+        offered = moving.move_options(session, diary.house.coordinator, last.id, now=NOW)
     first = diary.visits("Ada")[0].starts_at
     assert all((one.visit.starts_at - first).days <= 18 for one in offered)
 
@@ -241,7 +241,7 @@ def test_a_visit_does_not_move_next_to_one_of_another_series(diary):
     last = next(visit for visit in diary.visits("Ada") if visit.ordinal == 6)
     near = single.visits[0].starts_at
     with db.read() as session:
-        offered = booking.move_options(session, diary.house.coordinator, last.id, now=NOW)
+        offered = moving.move_options(session, diary.house.coordinator, last.id, now=NOW)
     assert all(abs(one.visit.starts_at - near) >= TWO_A_WEEK.min_gap for one in offered)
     with pytest.raises(Refused):
-        diary.move(last, booking.Place(near + timedelta(hours=3), last.room_id))
+        diary.move(last, places.Place(near + timedelta(hours=3), last.room_id))

@@ -11,7 +11,7 @@ from tests.factories import make_clinic
 from tracker import db
 from tracker.models import Claim, ProtocolVersion, Visit
 from tracker.rules.vocabulary import Indication, VisitStatus
-from tracker.services import booking
+from tracker.services import booking, places
 
 DENVER = ZoneInfo("America/Denver")
 TOMORROW = date(2026, 3, 3)
@@ -30,7 +30,7 @@ def book(house, name, *, day=TOMORROW, at="09:00", room="Sage", code="S"):
             first_day=day,
             preferred_time=None,
             indication=Indication.TRD,
-            visit=(booking.Place(start, house.resources[room]),),
+            visit=(places.Place(start, house.resources[room]),),
         )
         course = booking.book_course(session, house.coordinator, patient, wanted, now=NOW)
         return session.scalars(select(Visit).where(Visit.course_id == course.id)).one()

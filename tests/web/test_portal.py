@@ -13,7 +13,7 @@ from tests.web.conftest import KEY
 from tracker import clock, db
 from tracker.models import PatientLink, ProtocolVersion, RecoveryNote, ScaleResponse, Task, Visit, VisitEvent
 from tracker.rules.vocabulary import Indication, VisitStatus
-from tracker.services import booking, links
+from tracker.services import booking, links, places
 
 
 class Guest:
@@ -33,7 +33,7 @@ class Guest:
                 protocol_id=protocol.id,
                 first_day=MONDAY,
                 indication=Indication.TRD,
-                visit=tuple(booking.as_place(visit) for visit in plan.visits),
+                visit=tuple(places.as_place(visit) for visit in plan.visits),
             )
             self.course = booking.book_course(session, house.coordinator, patient_id, wanted, now=NOW)
             link = session.scalars(select(PatientLink).where(PatientLink.course_id == self.course.id)).one()

@@ -106,6 +106,8 @@ MOVES: dict[Move, Rule] = {
 GIVES_ROOM_AWAY = frozenset({Move.CANCEL, Move.NO_SHOW, Move.HOLD})
 CANNOT_BE_UNDONE = GIVES_ROOM_AWAY | {Move.UNDO}
 OVER = frozenset({_S.DISCHARGED, _S.NO_SHOW, _S.HELD, _S.CANCELLED, _S.TRANSFERRED})
+# These are replaced, not counted: "6 of 6" is six that were given.
+NOT_COUNTED = frozenset({_S.CANCELLED, _S.NO_SHOW, _S.HELD})
 IN_THE_ROOM = frozenset({_S.TIME_OUT, _S.INFUSING, _S.PAUSED, _S.RECOVERING, _S.READY})
 
 

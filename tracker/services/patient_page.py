@@ -25,6 +25,7 @@ from tracker.models import (
 )
 from tracker.rules.delivery import UNSENT
 from tracker.rules.permissions import Actor
+from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
 from tracker.services import messages, outcomes, settings
 from tracker.services.patient_details import Record, record_of
@@ -33,7 +34,6 @@ from tracker.services.visit_record import BASE
 # What is shown at once; the lists have their own pages for the rest.
 COMING, SENT, CLOSED_TASKS = 3, 6, 4
 SOON = timedelta(days=8)  # tasks that open later are only counted
-GONE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Series:
     @property
     def planned(self) -> int:
         """How many visits the series has, missed ones not counted."""
-        return sum(line.visit.status not in GONE for line in self.lines)
+        return sum(line.visit.status not in NOT_COUNTED for line in self.lines)
 
     @property
     def done(self) -> int:

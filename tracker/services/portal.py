@@ -30,6 +30,7 @@ from tracker.rules import scales
 from tracker.rules.fields import Command, Line, Number, Phone, Text
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
+from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
 from tracker.services import audit, clinic, links, outcomes, settings
 from tracker.text import gettext as _
@@ -38,7 +39,6 @@ from tracker.text import say_phone
 IDLE = timedelta(minutes=30)  # a telephone that lies about
 LONGEST = timedelta(hours=12)
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
-OFF = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW, VisitStatus.HELD})
 LOW_MOOD = 2  # of 10: somebody calls (our inference; the follow-up call itself is planned in any case)
 CALL_WITHIN = timedelta(hours=4)
 SYMPTOMS = ("nausea", "dizziness", "headache")  # asked of every patient on the next day
@@ -181,7 +181,7 @@ def home(session: Session, guest: Guest, *, now: datetime) -> Home:
 
 
 def _visits(session: Session, guest: Guest) -> list[Visit]:
-    query = select(Visit).where(Visit.course_id == guest.course_id, Visit.status.not_in(OFF))
+    query = select(Visit).where(Visit.course_id == guest.course_id, Visit.status.not_in(NOT_COUNTED))
     return list(session.scalars(query.order_by(Visit.starts_at)))
 
 

@@ -14,7 +14,7 @@ from tracker.models import Patient
 from tracker.rules.fields import ClockTime, ComingDay, Command
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import Indication
-from tracker.services import audit, booking, clinic, patients
+from tracker.services import audit, booking, clinic, patients, places
 from tracker.text import gettext as _
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
@@ -84,7 +84,7 @@ def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseRe
         indications=list(Indication),
         indication=request.values.get("indication", ""),
         found=found,
-        spell=booking.spell,
+        spell=places.spell,
     )
 
 

@@ -12,7 +12,7 @@ from tracker.errors import Refused, Stale
 from tracker.models import Course, Visit
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import ResourceKind, VisitStatus
-from tracker.services import audit, booking, clinic
+from tracker.services import audit, clinic, moving, places
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, go_to, once, page, parse
 
@@ -30,12 +30,12 @@ def show(visit_id: UUID) -> ResponseReturnValue:
 @access(Permission.MOVE_VISIT)
 def move(visit_id: UUID) -> ResponseReturnValue:
     """Put the visit there; a refusal shows what is free now."""
-    form = parse(booking.MoveVisit, request.form)
+    form = parse(moving.MoveVisit, request.form)
     if form.errors:
         return _page(visit_id, form, status=422)
 
     def do() -> str:
-        visit = booking.move_visit(session, g.actor, visit_id, form.command, now=g.now)
+        visit = moving.move_visit(session, g.actor, visit_id, form.command, now=g.now)
         return url_for("today.day", day=visit.starts_at.astimezone(g.clinic.zone).date())
 
     try:
@@ -58,7 +58,7 @@ def _page(visit_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseRetu
         course = joinedload(Visit.course).joinedload(Course.protocol)
         visit = clinic.get(session, g.actor, Visit, visit_id, course, joinedload(Visit.patient))
         can_move = visit.status is VisitStatus.BOOKED
-        places = booking.move_options(session, g.actor, visit_id, now=g.now) if can_move else []
+        found = moving.move_options(session, g.actor, visit_id, now=g.now) if can_move else []
         names = {
             one.id: one.name
             for kind in (ResourceKind.ROOM, ResourceKind.STAFF)
@@ -69,8 +69,8 @@ def _page(visit_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseRetu
         status=status,
         visit=visit,
         can_move=can_move,
-        places=places,
+        places=found,
         names=names,
         form=form,
-        spell=booking.spell,
+        spell=places.spell,
     )

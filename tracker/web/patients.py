@@ -14,6 +14,7 @@ from tracker.rules.fields import Command, Number
 from tracker.rules.followup import say as followup_words
 from tracker.rules.intake import age, languages
 from tracker.rules.permissions import Permission
+from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.visit import say as visit_words
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus, VisitStatus
 from tracker.services import audit, clinic, links, patient_page, patients
@@ -122,7 +123,7 @@ def _chart(shown: patient_page.PatientPage) -> charts.CourseChart | None:
             score=line.score,
         )
         for line in one.lines
-        if line.visit.status not in patient_page.GONE
+        if line.visit.status not in NOT_COUNTED
     ]
     if not visits:
         return None

@@ -1,0 +1,101 @@
+"""The place of a visit: chosen from a plan, carried by a form, and held by claims that the database guards."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BeforeValidator
+from sqlalchemy import delete, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tracker.errors import Refused
+from tracker.models import Claim, Course, Visit
+from tracker.rules.plan import PlannedVisit
+from tracker.rules.vocabulary import VisitStatus
+from tracker.text import gettext as _
+
+
+@dataclass(frozen=True)
+class Place:
+    """One visit as chosen from a plan: when, and in which room. Whoever is free then treats."""
+
+    starts_at: datetime
+    room_id: UUID
+
+
+def as_place(visit: PlannedVisit) -> Place:
+    """Return the place of a visit that was shown."""
+    return Place(visit.starts_at, visit.room_id)
+
+
+def spell(visit: PlannedVisit) -> str:
+    """Return the place of a visit as a form carries it."""
+    return f"{visit.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}~{visit.room_id}"
+
+
+def _place(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SPELLED.fullmatch(value)
+    try:
+        return Place(datetime.fromisoformat(found[1]), UUID(found[2])) if found else None
+    except ValueError:
+        raise ValueError(_("This is not one of the places shown. Choose one again.")) from None
+
+
+# As `spell` writes it, and nothing else that Python would read.
+_SPELLED = re.compile(
+    r"(20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]Z)~([0-9a-f-]{36})"
+)
+ChosenPlace = Annotated[Place, BeforeValidator(_place)]
+
+
+def visit_at(course: Course, planned: PlannedVisit, now: datetime) -> Visit:
+    """Return a new visit of a course at a planned place; it still has to be added and held."""
+    return Visit(
+        clinic_id=course.clinic_id,
+        course_id=course.id,
+        patient_id=course.patient_id,
+        ordinal=planned.ordinal,
+        starts_at=planned.starts_at,
+        ends_at=planned.ends_at,
+        room_id=planned.room_id,
+        nurse_id=planned.nurse_id,
+        physician_id=planned.physician_id,
+        status=VisitStatus.BOOKED,
+        created_at=now,
+    )
+
+
+def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
+    """Claim everything that the visits need.
+
+    Raises:
+        Refused: The database found one of them taken.
+    """
+    rows = [
+        {
+            "clinic_id": visit.clinic_id,
+            "visit_id": visit.id,
+            "resource_id": claim.resource_id,
+            "lane": claim.lane,
+            "starts_at": claim.starts_at,
+            "ends_at": claim.ends_at,
+        }
+        for visit, planned in held
+        for claim in planned.claims
+    ]
+    try:
+        session.execute(insert(Claim), rows)
+    except IntegrityError as error:  # the guard of last resort: another process, or a bug of ours
+        said = _("A place was taken this very moment. Nothing was booked. Look again.")
+        raise Refused(said, field="visit") from error
+
+
+def release(session: Session, visit: Visit) -> None:
+    """Give back everything a visit holds: it is cancelled, missed, not treated, or about to be placed elsewhere."""
+    session.execute(delete(Claim).where(Claim.visit_id == visit.id))
