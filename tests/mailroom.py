@@ -107,7 +107,9 @@ def plan(house: House, course_id: UUID, *, now: datetime) -> reminders.Planned:
         return reminders.plan_for_course(session, house.coordinator, course, visits, now=now)
 
 
-def change_visit(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime, **values: object) -> None:
+def change_visit(
+    house: House, course_id: UUID, ordinal: int = 1, *, now: datetime, changed: bool = False, **values: object
+) -> None:
     """Change a visit and plan again, as booking does in one transaction."""
     with db.transaction() as session:
         visits = session.scalars(select(Visit).where(Visit.course_id == course_id)).all()
@@ -115,7 +117,8 @@ def change_visit(house: House, course_id: UUID, ordinal: int = 1, *, now: dateti
         for name, value in values.items():
             setattr(visit, name, value)
         session.flush()
-        reminders.plan_for_course(session, house.coordinator, session.get_one(Course, course_id), visits, now=now)
+        course = session.get_one(Course, course_id)
+        reminders.plan_for_course(session, house.coordinator, course, visits, now=now, changed=changed)
 
 
 def cancel(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime) -> None:

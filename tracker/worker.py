@@ -138,7 +138,7 @@ class Worker:
             text=written.text,
             html=written.html,
             written_at=now,
-            calendar=self._calendar(letter, now) if letter.purpose is Purpose.ITINERARY else None,
+            calendar=self._calendar(letter, now) if letter.purpose in (Purpose.ITINERARY, Purpose.CHANGED) else None,
         )
 
     def _calendar(self, letter: Letter, now: datetime) -> bytes:

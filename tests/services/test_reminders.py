@@ -131,24 +131,63 @@ def test_the_course_has_one_link_that_outlives_its_last_visit(house, course):
         assert links.find_course_link(session, course).expires_at == later + links.LIFETIME
 
 
-def test_a_visit_brought_forward_soon_after_booking_is_still_told(house):
-    """The itinerary said another day, and the day before the new one is past."""
-    booked = NOW + timedelta(hours=1)
-    course = mailroom.series(house, mailroom.patient(house, "Grace"), NOW + 3 * DAY, booked_at=booked)
-    soon = NOW + timedelta(hours=23)
+def moved(house, course, ordinal, start, *, now):
+    """Move a visit as booking does: with its history, and with the message about it."""
     with db.transaction() as session:
+        visit = session.scalars(select(Visit).where(Visit.course_id == course, Visit.ordinal == ordinal)).one()
         session.add(
-            VisitEvent(
-                clinic_id=house.clinic.id,
-                visit_id=session.scalars(select(Visit.id).where(Visit.course_id == course)).one(),
-                kind="moved",
-                occurred_at=booked + timedelta(hours=2),
-                entered_at=booked + timedelta(hours=2),
-            )
+            VisitEvent(clinic_id=house.clinic.id, visit_id=visit.id, kind="moved", occurred_at=now, entered_at=now)
         )
-    mailroom.change_visit(house, course, 1, now=booked + timedelta(hours=2), starts_at=soon, ends_at=soon + DAY / 8)
-    assert [
-        row.subject_at
-        for row in mailroom.messages(course)
-        if row.purpose == Purpose.VISIT and row.status in mailroom.LIVE
-    ] == [soon]
+    ends_at = start + timedelta(minutes=150)
+    mailroom.change_visit(house, course, ordinal, now=now, changed=True, starts_at=start, ends_at=ends_at)
+
+
+def left(course):
+    """Let everything that is due have left."""
+    with db.transaction() as session:
+        for row in mailroom.messages(course):
+            if row.purpose in (Purpose.ITINERARY, Purpose.CHANGED):
+                session.merge(row).status = ReminderStatus.ACCEPTED
+
+
+def test_a_change_is_told_in_one_message_however_many_visits_move(house, course):
+    left(course)
+    for ordinal in (2, 3, 4):
+        moved(house, course, ordinal, SIX[ordinal - 1] + timedelta(hours=1), now=NOW + DAY)
+    assert live(course)[Purpose.CHANGED] == 1
+    left(course)
+    moved(house, course, 2, SIX[1], now=NOW + 2 * DAY)  # back again: that has to be told, too
+    assert live(course)[Purpose.CHANGED] == 1
+
+
+def test_a_change_before_the_dates_were_told_needs_no_message_of_its_own(house, course):
+    moved(house, course, 2, SIX[1] + timedelta(hours=1), now=NOW + timedelta(minutes=1))
+    assert live(course)[Purpose.CHANGED] == 0
+    assert live(course)[Purpose.ITINERARY] == 1
+
+
+def test_a_visit_brought_to_within_a_day_is_told_once(house):
+    """The itinerary said another day, and the reminder for the new one would be due at once, too."""
+    course = mailroom.series(house, mailroom.patient(house, "Grace"), NOW + 3 * DAY)
+    left(course)
+    moved(house, course, 1, NOW + timedelta(hours=25), now=NOW + timedelta(hours=2))
+    assert live(course)[Purpose.CHANGED] == 1
+    assert live(course)[Purpose.VISIT] == 0
+
+
+def test_planning_again_leaves_the_message_about_a_change(house, course):
+    left(course)
+    moved(house, course, 2, SIX[1] + timedelta(hours=1), now=NOW + DAY)
+    assert mailroom.plan(house, course, now=NOW + DAY) == reminders.Planned()
+    assert live(course)[Purpose.CHANGED] == 1
+
+
+def test_a_lost_visit_is_not_asked_for_and_told_of_once(house, course):
+    """No "come tomorrow" goes out for a day that fell out."""
+    with db.transaction() as session:
+        visit = session.scalars(select(Visit).where(Visit.course_id == course, Visit.ordinal == 2)).one()
+        reminders.tell_closed(session, visit, now=NOW + DAY)
+        reminders.tell_closed(session, visit, now=NOW + DAY)
+    mailroom.change_visit(house, course, 2, now=NOW + DAY, lost_at=NOW + DAY)
+    assert live(course)[Purpose.CLOSED] == 1
+    assert live(course)[Purpose.VISIT] == 5

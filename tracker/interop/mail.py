@@ -70,6 +70,8 @@ def subject(facts: Facts) -> str:
         Purpose.THERAPY: _("How are you this week?"),
         Purpose.CHECK_IN: _("How have you been?"),
         Purpose.LATE_CHECK_IN: _("How have you been?"),
+        Purpose.CHANGED: _("Your new appointments"),
+        Purpose.CLOSED: _("We are closed: please do not come"),
     }[facts.purpose]
 
 

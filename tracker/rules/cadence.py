@@ -131,7 +131,7 @@ class PlannedVisit:
     id: UUID
     starts_at: datetime
     status: VisitStatus
-    moved: bool = False  # since it was booked: the itinerary may have said another time
+    told_at: datetime | None = None  # when a message about the whole series last said its time; none: at booking
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +153,16 @@ class Fit(StrEnum):
     NEVER = "never"
 
 
+# What is said before a visit.
+_BEFORE = frozenset({Purpose.ITINERARY, Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.CHANGED, Purpose.CLOSED})
+# What no cadence asks for: somebody changed the plan, and the message tells of it.
+TOLD_ONCE = frozenset({Purpose.CHANGED, Purpose.CLOSED})
+CLOSED_WITHIN = timedelta(minutes=10)  # whoever isn't known to be reached by then is called
+
+
 def fit(purpose: Purpose, status: VisitStatus) -> Fit:
     """Return whether a message of `purpose` makes sense while its visit is `status`."""
-    if purpose in (Purpose.ITINERARY, Purpose.FIRST_VISIT, Purpose.VISIT):
+    if purpose in _BEFORE:
         return Fit.NOW if status in AHEAD else Fit.NEVER
     if status in TREATED:
         return Fit.NOW
@@ -170,8 +177,8 @@ def wanted(
     Args:
         visits: All visits of the course, any order; those cancelled or missed ask for nothing.
         zone: Where the patient lives: quiet hours and calendar days are counted there.
-        booked_at: When the course was booked. What was due before is left out: the itinerary says it, unless the visit
-            was moved since.
+        booked_at: When the course was booked. What was due before is left out: the itinerary says it. So is what was
+            due before a visit's `told_at`: the message about the change says it, and nobody gets two.
 
     Raises:
         ValueError: An instant is naive. That is a caller's bug.
@@ -179,11 +186,11 @@ def wanted(
     if any(moment.tzinfo is None for moment in (booked_at, *(visit.starts_at for visit in visits))):
         raise ValueError("instants must be aware")
     live = sorted((v for v in visits if v.status in AHEAD | UNDER_WAY | TREATED), key=lambda v: (v.starts_at, v.id))
-    moved = {v.id for v in live if v.moved}
+    told = {v.id: v.told_at or booked_at for v in live}
     found: dict[tuple[Purpose, UUID | None], Wanted] = {}
     for message in (*_itinerary(live, zone, quiet, booked_at), *_by_step(live, cadence, zone, quiet)):
         # The first visit may be the last one too.
-        if message.due_at >= booked_at or message.visit_id in moved:
+        if message.due_at >= (told[message.visit_id] if message.visit_id else booked_at):
             found.setdefault((message.purpose, message.visit_id), message)
     return sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about))
 

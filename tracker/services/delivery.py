@@ -171,7 +171,7 @@ def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict |
         return None
     visits = session.scalars(select(Visit).where(Visit.course_id == row.course_id).order_by(Visit.starts_at)).all()
     clinic = session.get_one(Clinic, row.clinic_id)
-    told = [v for v in visits if v.id == row.visit_id or (row.visit_id is None and v.status in cadence.AHEAD)]
+    told = [v for v in visits if v.id == row.visit_id or (row.visit_id is None and _to_come(v))]
     verdict = _untimely(row, told, now) or _quiet(row, clinic, now)
     if verdict:
         return verdict
@@ -196,12 +196,18 @@ def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict |
     )
 
 
+def _to_come(visit: Visit) -> bool:
+    return visit.status in cadence.AHEAD and visit.lost_at is None
+
+
 def _untimely(row: Reminder, told: Sequence[Visit], now: datetime) -> Verdict | None:
     if not told:
         return Verdict(Event.CANCEL, _("No visit is to come."))
     if row.visit_id is not None and told[0].starts_at != row.subject_at:
         return Verdict(Event.SUPERSEDE, _("The visit moved; another message takes its place."))
     fits = cadence.fit(row.purpose, told[0].status)
+    if row.purpose is not Purpose.CLOSED and told[0].lost_at:
+        return Verdict(Event.CANCEL, _("Its day fell out."))
     if fits is Fit.NEVER:
         return Verdict(Event.CANCEL, _("The visit is off, or has begun."))
     if fits is Fit.NOT_YET:
@@ -211,7 +217,8 @@ def _untimely(row: Reminder, told: Sequence[Visit], now: datetime) -> Verdict | 
 
 def _quiet(row: Reminder, clinic: Clinic, now: datetime) -> Verdict | None:
     quiet = QuietHours()
-    if not quiet.cover(now.astimezone(clinic.zone).time()):
+    # Somebody who would come to a closed door is told at any hour: what she agreed to says so.
+    if row.purpose is Purpose.CLOSED or not quiet.cover(now.astimezone(clinic.zone).time()):
         return None
     morning = cadence.outside_quiet(now, zone=clinic.zone, quiet=quiet, until=row.expires_at)
     return _wait(row, max(morning, now), _("Nothing goes out at night.")) if morning > now else _too_late()

@@ -74,7 +74,10 @@ ADDRESSES = (
 def consent_wording(channel: ContactChannel) -> str:
     """Return the words that a patient agrees to, as they stand beside the box."""
     if channel is ContactChannel.EMAIL:
-        return _("The clinic may write to me at this address about my appointments and how I am.")
+        return _(
+            "The clinic may write to me at this address about my appointments and how I am, "
+            "and at any hour if it must close on a day I am booked."
+        )
     return _("The clinic may call me at this number about my appointments, and leave a message.")
 
 

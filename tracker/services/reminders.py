@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
 from tracker.models import Clinic, Course, ProtocolVersion, Reminder, Visit, VisitEvent
 from tracker.rules import cadence
-from tracker.rules.cadence import QuietHours, Wanted
+from tracker.rules.cadence import Purpose, QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
@@ -35,7 +35,7 @@ class Planned:
 
 
 def plan_for_course(
-    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime
+    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime, changed: bool = False
 ) -> Planned:
     """Write, retime and call back messages until they are what the course's visits ask for.
 
@@ -43,6 +43,8 @@ def plan_for_course(
 
     Args:
         visits: All visits of the course as they stand in this transaction, cancelled ones too.
+        changed: Dates were changed after they were told: one message says all that are to come, as they are when it
+            leaves. None is written while one that says them (or the itinerary) still waits.
 
     Raises:
         NotFound: The course belongs to another clinic.
@@ -57,6 +59,8 @@ def plan_for_course(
         links.course_link(session, course, last_visit=max(visit.starts_at for visit in visits), now=now)
     missing = [message for key, message in should_be.items() if key not in there_is and message.expires_at > now]
     session.add_all(_row(course, message, now) for message in missing)
+    if changed and (message := _change(session, clinic, course, visits, now)):
+        session.add(_row(course, message, now))
     unwanted = [row for key, row in there_is.items() if key not in should_be and row.status in UNSENT]
     _call_back(session, unwanted, should_be.values(), now)
     retimed = [_retime(there_is[key], message, now) for key, message in should_be.items() if key in there_is]
@@ -64,13 +68,43 @@ def plan_for_course(
 
 
 def _wanted(session: Session, clinic: Clinic, course: Course, visits: Iterable[Visit]) -> list[Wanted]:
-    moves = select(VisitEvent.visit_id).where(
+    moves = select(VisitEvent.visit_id, func.max(VisitEvent.entered_at)).where(
         VisitEvent.visit_id.in_([visit.id for visit in visits]), VisitEvent.kind == "moved"
     )
-    moved = set(session.scalars(moves))
-    planned = [cadence.PlannedVisit(visit.id, visit.starts_at, visit.status, visit.id in moved) for visit in visits]
+    told = dict(session.execute(moves.group_by(VisitEvent.visit_id)).all())
+    planned = [
+        cadence.PlannedVisit(visit.id, visit.starts_at, visit.status, told.get(visit.id, visit.created_at))
+        for visit in visits
+        if visit.lost_at is None
+    ]
     steps = Protocol.from_data(session.get_one(ProtocolVersion, course.protocol_id).definition).cadence
     return cadence.wanted(planned, steps, zone=clinic.zone, quiet=QuietHours(), booked_at=course.created_at)
+
+
+def _change(session: Session, clinic: Clinic, course: Course, visits: Sequence[Visit], now: datetime) -> Wanted | None:
+    """Return the message that says which dates are to come now; None if none is needed."""
+    ahead = [visit.starts_at for visit in visits if visit.status in cadence.AHEAD and visit.lost_at is None]
+    waiting = select(Reminder.id).where(
+        Reminder.course_id == course.id,
+        Reminder.purpose.in_((Purpose.ITINERARY, Purpose.CHANGED)),
+        Reminder.status.in_(UNSENT),
+    )
+    if not ahead or session.scalar(waiting.limit(1)):
+        return None
+    until = max(min(ahead) - cadence.LAST_CALL, now + cadence.LAST_CALL)
+    due_at = max(now, cadence.outside_quiet(now, zone=clinic.zone, quiet=QuietHours(), until=until))
+    return Wanted(Purpose.CHANGED, None, now, due_at, max(until, due_at + cadence.LAST_CALL))
+
+
+def tell_closed(session: Session, visit: Visit, *, now: datetime) -> None:
+    """Write, once, that a visit's day fell out: it goes out at once, at any hour, or not at all."""
+    said = select(Reminder.id).where(
+        Reminder.subject_id == visit.id, Reminder.purpose == Purpose.CLOSED, Reminder.subject_at == visit.starts_at
+    )
+    if session.scalar(said) is None:
+        message = Wanted(Purpose.CLOSED, visit.id, visit.starts_at, now, now + cadence.CLOSED_WITHIN)
+        session.add(_row(session.get_one(Course, visit.course_id), message, now))
+        session.flush()
 
 
 def _key(message: Wanted, course: Course) -> Key:
@@ -82,6 +116,7 @@ def _kept(session: Session, course: Course) -> dict[Key, Reminder]:
     rows = session.scalars(
         select(Reminder).where(
             Reminder.course_id == course.id,
+            Reminder.purpose.not_in(cadence.TOLD_ONCE),
             Reminder.status.not_in((ReminderStatus.CANCELLED, ReminderStatus.SUPERSEDED)),
         )
     )

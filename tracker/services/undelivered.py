@@ -23,7 +23,9 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
 
     Somebody without an address would give a task for every message of a series: one before each visit is enough.
     """
-    if row.status == ReminderStatus.SUPPRESSED and row.purpose != Purpose.VISIT:
+    if row.purpose == Purpose.CLOSED:  # whoever is told of a closed day is on a call list from the beginning
+        return
+    if row.status == ReminderStatus.SUPPRESSED and row.purpose not in (Purpose.VISIT, Purpose.CHANGED):
         return
     about = row.subject_at if row.visit_id else row.send_at
     ahead = about > now
@@ -67,4 +69,6 @@ def say(purpose: Purpose) -> str:
         Purpose.THERAPY: _("Therapy check-in"),
         Purpose.CHECK_IN: _("Check-in after two weeks"),
         Purpose.LATE_CHECK_IN: _("Check-in after four weeks"),
+        Purpose.CHANGED: _("New dates"),
+        Purpose.CLOSED: _("Closed: do not come"),
     }[purpose]
