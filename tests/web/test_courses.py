@@ -70,7 +70,7 @@ def test_taken_meanwhile_shows_what_and_the_next_best(desk, house):
 
     answer = client.post(f"/patients/{ben}/courses", data=for_ben)
     assert answer.status_code == 422
-    assert re.search(r"Visit 1: \w+ is taken", answer.text)
+    assert re.search(r"Visit 1, Mon, Mar 9, .*: \w+ is taken", answer.text)
     again = options(answer.text)
     assert again
     assert again[0]["visit"] != for_ben["visit"]

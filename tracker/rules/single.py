@@ -15,7 +15,7 @@ from tracker.rules.plan import Alternative, FreePlace, PlannedVisit, PlanRequest
 from tracker.rules.protocol import ROOM, Protocol
 from tracker.rules.series import Series
 from tracker.text import gettext as _
-from tracker.text import ngettext
+from tracker.text import ngettext, say_instant
 
 # A free place is offered before anybody is known to come.
 _ANYBODY = UUID(int=0)
@@ -96,7 +96,10 @@ def _start(
     protocol = candidates.request.protocol
     because = gap_obstacle(protocol, before, starts_at, after) or obstacle(candidates, day, slot, room)
     if because:
-        raise Refused(_("Visit %(n)s: %(because)s.", n=ordinal, because=because), field="starts_at")
+        when = say_instant(starts_at, candidates.days.zone, candidates.request.country)
+        raise Refused(
+            _("Visit %(n)s, %(when)s: %(because)s.", n=ordinal, when=when, because=because), field="starts_at"
+        )
     return Candidate(day, slot, candidates.days.minute(day, slot), ())
 
 
