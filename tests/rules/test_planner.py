@@ -181,7 +181,7 @@ def test_a_plan_that_was_shown_is_refused_when_one_of_its_places_is_taken_meanwh
     shown = [(visit.starts_at, visit.room_id) for visit in plan(clinic.request(preferred_time=time(9)))[0].visits]
     clinic.take(SAGE, "2026-03-06 11:00", "2026-03-06 12:00")
 
-    with pytest.raises(Refused, match="Visit 3, Fri, Mar 6, .*: Sage is taken"):
+    with pytest.raises(Refused, match=r"Visit 3, Fri, Mar 6, .*: Sage is taken"):
         place_series(clinic.request(), shown)
 
 
@@ -190,9 +190,9 @@ def test_a_series_put_together_by_hand_keeps_the_gaps_also_to_what_was_given():
     given = (clinic.at("2026-03-02 09:00"),)
     request = replace(clinic.request(replace(THREE_A_WEEK, visits=3)), given=given)
 
-    with pytest.raises(Refused, match="Visit 2, .*: too soon after the visit before"):
+    with pytest.raises(Refused, match=r"Visit 2, .*: too soon after the visit before"):
         place_series(request, [(clinic.at(f"2026-03-{day} 09:00"), SAGE.id) for day in ("03", "05")])
-    with pytest.raises(Refused, match="Visit 2, .*: too close to the visit after"):
+    with pytest.raises(Refused, match=r"Visit 2, .*: too close to the visit after"):
         place_series(request, [(clinic.at(f"2026-03-{day} 09:00"), SAGE.id) for day in ("04", "05")])
     assert [
         visit.ordinal for visit in place_series(request, [(clinic.at(f"2026-03-0{d} 09:00"), SAGE.id) for d in (4, 6)])
