@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from functools import cache, cached_property, reduce
-from operator import or_
+from operator import and_
 from uuid import UUID
 
 from tracker.rules.availability import SLOT, Resource, mask, ones
@@ -56,14 +56,21 @@ def _wish_costs(start: Candidate) -> int:
 class Candidates:
     """The allowed starts of a request, and what each costs by itself."""
 
-    def __init__(self, request: PlanRequest) -> None:
+    def __init__(self, request: PlanRequest, block: Block | None = None) -> None:
         self.request = request
         self.wishes = request.wishes
         self.free = request.free
         self.days = request.free.days
-        self.block = Block(request.protocol, request.free)
+        self.block = block or Block(request.protocol, request.free)
+        self._possible: dict[int, int] = {}
         self._by_day: dict[int, list[Candidate]] = {}
         self._by_room: dict[int, list[tuple[int, int, int]]] = {}
+
+    def asked(self, request: PlanRequest) -> "Candidates":
+        """Return the same for a request with other wishes or gaps; what doesn't follow from those is kept."""
+        other = Candidates(request, self.block)
+        other._possible = self._possible
+        return other
 
     @property
     def patient(self) -> Resource:
@@ -125,41 +132,65 @@ class Candidates:
         bits = self.allowed(day)
         if not bits:
             return
-        of_day = self._broken_on(day)
-        broken = {wish: ~kept for wish, kept in self._kept(day).items()}
+        missed = {wish: ~kept for wish, kept in self._kept(day).items() if not self._sees_to(wish)}
         for slot in ones(bits):
-            wishes = (*of_day, *(wish for wish, missed in broken.items() if missed >> slot & 1))
-            yield Candidate(day, slot, self.days.minute(day, slot), wishes)
+            broken = tuple(wish for wish, here in missed.items() if here >> slot & 1)
+            yield Candidate(day, slot, self.days.minute(day, slot), broken)
+
+    def _sees_to(self, wish: Wish) -> bool:
+        """Return whether the series' home is what a wish is about: a room, or a physician."""
+        return wish is Wish.ROOM or (wish is Wish.CLINICIAN and self._home_physicians != self.physicians)
 
     def allowed(self, day: int) -> int:
         """Return the starts of a day that break no hard rule."""
-        if day < self.days.index(self.wishes.earliest) or any(self.hard(wish) for wish in self._broken_on(day)):
+        if day < self.days.index(self.wishes.earliest):
             return 0
-        bits = self.block.feasible(day) & self.block.starts(self.patient, day) & self.grid(day) & self.from_now(day)
-        bits &= reduce(or_, (self.block.starts(room, day) for room in self.rooms), 0)
-        for wish, kept in self._kept(day).items():
-            if self.hard(wish):
-                bits &= kept
-        return bits
+        wished = reduce(and_, (kept for wish, kept in self._kept(day).items() if self.hard(wish)), -1)
+        return wished and wished & self.possible(day)
 
-    def _broken_on(self, day: int) -> list[Wish]:
-        """List the wishes about days that a day breaks."""
-        date, weekdays = self.days.calendar(day), self.wishes.weekdays
-        off_weekday = bool(weekdays) and date.weekday() not in weekdays
-        return [Wish.WEEKDAYS] * off_weekday + [Wish.DAYS_OFF] * (date in self.wishes.days_off)
+    def possible(self, day: int) -> int:
+        """Return the starts of a day that the clinic, the clock and the patient's other visits allow."""
+        if day not in self._possible:
+            bits = self.block.feasible(day) & self.block.starts(self.patient, day)
+            self._possible[day] = bits & self.grid(day) & self.from_now(day)
+        return self._possible[day]
 
     def _kept(self, day: int) -> dict[Wish, int]:
-        """Return the starts of a day that keep each wish about time or a clinician."""
+        """Return the starts of a day that keep each wish there is."""
         wishes, kept = self.wishes, {}
+        date = self.days.calendar(day)
+        if wishes.weekdays:
+            kept[Wish.WEEKDAYS] = -1 if date.weekday() in wishes.weekdays else 0
+        if wishes.days_off:
+            kept[Wish.DAYS_OFF] = 0 if date in wishes.days_off else -1
         if wishes.arrive_from or wishes.leave_by:
             kept[Wish.HOURS] = self._within(day)
         if wishes.preferred_time:
             kept[Wish.TIME] = self._near(day, minutes_of(wishes.preferred_time))
-        wished = self.free.by_id.get(wishes.clinician_id) if wishes.clinician_id else None
-        # A physician wished for is the series' home, unless she must be had.
-        if wished and (wished.kind == NURSE or self.hard(Wish.CLINICIAN)):
-            kept[Wish.CLINICIAN] = self.block.starts(wished, day)
+        if also := self._also.get(day):
+            kept = {wish: bits | also for wish, bits in kept.items()}
+        for wish, wished in self._wished.items():
+            kept[wish] = self.block.starts(wished, day)
         return kept
+
+    @cached_property
+    def _wished(self) -> dict[Wish, Resource]:
+        """The room and the clinician asked for, as far as there are such."""
+        asked = {
+            Wish.ROOM: (self.wishes.room_id, (ROOM,)),
+            Wish.CLINICIAN: (self.wishes.clinician_id, (NURSE, PHYSICIAN)),
+        }
+        known = {wish: self.free.by_id[one] for wish, (one, _) in asked.items() if one and one in self.free.by_id}
+        return {wish: one for wish, one in known.items() if one.kind in asked[wish][1]}
+
+    @cached_property
+    def _also(self) -> dict[int, int]:
+        """The starts at which the patient can come whatever her wishes say, day by day."""
+        found: dict[int, int] = {}
+        for instant in self.wishes.also:
+            for day, bits in self.days.spread(instant, instant + timedelta(minutes=SLOT)):
+                found[day] = found.get(day, 0) | bits
+        return found
 
     def _within(self, day: int) -> int:
         first = minutes_of(self.wishes.arrive_from) if self.wishes.arrive_from else 0

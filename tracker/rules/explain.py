@@ -220,7 +220,7 @@ def why_nothing_fits(request: PlanRequest) -> list[str]:
     If no single one does, say what the clinic has too little of.
     """
     relaxed = [(text, other) for text, other in _relaxed(request) if _fits(other)]
-    return [text for text, _other in relaxed] or [_scarce(Candidates(request))]
+    return [text for text, _other in relaxed] or [scarcity(request)]
 
 
 def _fits(request: PlanRequest) -> bool:
@@ -247,9 +247,9 @@ def _relaxed(request: PlanRequest) -> Iterator[tuple[str, PlanRequest]]:
     )
 
 
-def _scarce(candidates: Candidates) -> str:
+def scarcity(request: PlanRequest) -> str:
     """Name the kind of resource that is free on the fewest days."""
-    block, numbers = candidates.block, range(candidates.days.count)
+    block, numbers = Candidates(request).block, range(request.free.days.count)
     days = {kind: sum(bool(block.any_of(kind, day)) for day in numbers) for kind in block.kinds}
     scarce = min(days, key=lambda kind: days[kind])
     return _("There are too few days with a free %(kind)s.", kind=_kinds().get(scarce, scarce))

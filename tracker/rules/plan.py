@@ -1,9 +1,14 @@
 """What the planner is asked, and what it answers."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from tracker.rules.availability import FreeTime
 from tracker.rules.protocol import Protocol
@@ -31,10 +36,17 @@ class Wishes:
     No visit is before `earliest`. `weekdays` counts from 0 = Monday; empty is any. The patient arrives at `arrive_from`
     or later and has left (end of recovery) by `leave_by`. `preferred_time` is the hour of arrival she would like best;
     within half an hour of it counts as kept. `clinician_id` is a nurse or a physician.
+
+    `also` are starts (instants) at which she can come although days or hours say otherwise. `longest_gap`, in days, is
+    what the clinic grants where the protocol allows less. Both answer a `Relaxation`.
+
+    A patient who lives in another zone comes to the clinic all the same, so her hours are those of its clocks too.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
     earliest: date
-    weekdays: frozenset[int] = frozenset()
+    weekdays: frozenset[Annotated[int, Field(ge=0, le=6)]] = frozenset()
     days_off: frozenset[date] = frozenset()
     arrive_from: time | None = None
     leave_by: time | None = None
@@ -42,6 +54,23 @@ class Wishes:
     room_id: UUID | None = None
     clinician_id: UUID | None = None
     hard: frozenset[Wish] = HARD_UNLESS_SAID
+    also: frozenset[AwareDatetime] = frozenset()
+    longest_gap: Annotated[int, Field(ge=1, le=60)] | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the wishes as plain data for a JSON column; `from_data` gives equal ones back."""
+        data: dict[str, Any] = _WISHES.dump_python(self, mode="json")
+        return {key: sorted(value) if isinstance(value, list) else value for key, value in data.items()}
+
+    @classmethod
+    def from_data(cls, data: Any) -> Self:
+        """Return the wishes that `to_data` wrote. pydantic.ValidationError (a ValueError): these aren't any."""
+        wishes = _WISHES.validate_json(json.dumps(data))
+        assert isinstance(wishes, cls)
+        return wishes
+
+
+_WISHES = TypeAdapter(Wishes)
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,11 @@ class PlanRequest:
     given: tuple[datetime, ...] = ()
     start_every: int = 15
     country: str = "US"
+
+    @cached_property
+    def limits(self) -> Protocol:
+        """The protocol with the longest gap that was granted: what visits are held against."""
+        return self.protocol.with_longer_gap(self.wishes.longest_gap)
 
 
 @dataclass(frozen=True)
@@ -130,6 +164,31 @@ class Alternative:
     visit: PlannedVisit
     cost: int
     reasons: tuple[Reason, ...]
+
+
+class Rule(StrEnum):
+    """What may be in the way of every plan; those of `Wish` are a patient's."""
+
+    START = "start"  # the patient's first day
+    LATER = "later"  # the last day that was looked at
+    GAP = "gap"
+    SPAN = "span"
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """One change, as small as can be, with which there is a plan.
+
+    `text` says it to a coordinator ("Fits if the patient can come at 8:30 AM on Mon, Nov 9"), `in_the_way` which rule
+    stands against it now ("Not before 9:00 AM"). `wishes` are those to plan with instead. `by_patient`: she can grant
+    it; else it is the clinic's.
+    """
+
+    rule: Wish | Rule
+    text: str
+    in_the_way: str
+    wishes: Wishes
+    by_patient: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,13 @@ A service builds the input from a handful of SELECTs over a range of days, scope
     )
     wishes = Wishes(earliest=first_day, preferred_time=time(9))
     request = PlanRequest(protocol, free, patient.id, wishes, not_before=now)
-    for option in plan(request):            # [] if nothing fits: ask `why_nothing_fits(request)`
+    for option in plan(request):            # [] if nothing fits
         for visit in option.visits:         # ordinal, starts_at, ends_at, room_id, nurse_id, physician_id
             visit.claims                    # every (resource_id, lane, starts_at, ends_at) to insert, nothing more
         option.reasons                      # Reason(why, text, cost, ordinal): texts for the coordinator
+    for change in relaxations(request):     # Relaxation(rule, text, in_the_way, wishes, by_patient): what would fit
+        plan(replace(request, wishes=change.wishes))
+    scarcity(request)                       # where no single change helps: what the clinic has too little of
     place_series(request, [(visit.starts_at, visit.room_id), …])      # a plan again, if it is still free
     place(request, 3, starts_at, room_id=room.id, before=…, after=…)  # one visit exactly there, or Refused says why
     alternatives(request, 3, instead_of=…, room_id=…, physician_id=…, before=…, after=…)  # other places, ranked
@@ -29,7 +32,7 @@ The search is exact for the costs of `costs.py`; see `series`.
 """
 
 from tracker.rules.candidates import Candidates
-from tracker.rules.explain import why_nothing_fits, why_so
+from tracker.rules.explain import scarcity, why_nothing_fits, why_so
 from tracker.rules.plan import (
     Alternative,
     FreePlace,
@@ -38,10 +41,13 @@ from tracker.rules.plan import (
     PlannedVisit,
     PlanRequest,
     Reason,
+    Relaxation,
+    Rule,
     Why,
     Wish,
     Wishes,
 )
+from tracker.rules.relax import relaxations
 from tracker.rules.series import Series, SeriesSearch
 from tracker.rules.single import alternatives, free_places, place, place_series
 
@@ -53,6 +59,8 @@ __all__ = [
     "PlannedClaim",
     "PlannedVisit",
     "Reason",
+    "Relaxation",
+    "Rule",
     "Why",
     "Wish",
     "Wishes",
@@ -61,6 +69,8 @@ __all__ = [
     "place",
     "place_series",
     "plan",
+    "relaxations",
+    "scarcity",
     "why_nothing_fits",
 ]
 

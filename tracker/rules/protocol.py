@@ -4,7 +4,7 @@ A protocol is data: a clinic may change every number, and a course keeps the ver
 (`to_data`/`from_data`). The shipped ones are at the end, each number with its source.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -119,6 +119,16 @@ class Protocol:
             minutes += phase.minutes
             leaves = minutes if phase.patient else leaves
         return timedelta(minutes=leaves)
+
+    def with_longer_gap(self, days: int | None) -> Self:
+        """Return the protocol with gaps of so many days allowed, and a span longer by as much.
+
+        The hour of day may move as far as before. None, or no more than it allows anyway: the protocol as it is.
+        """
+        more = 0 if days is None else days - self.max_gap.days
+        if more <= 0:
+            return self
+        return replace(self, max_gap=self.max_gap + timedelta(days=more), max_span_days=self.max_span_days + more)
 
     def to_data(self) -> dict[str, Any]:
         """Return the protocol as plain data for a JSON column; `from_data` gives an equal protocol back."""

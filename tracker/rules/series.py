@@ -38,7 +38,7 @@ class SeriesSearch:
         self.candidates = candidates
         self.request = candidates.request
         self.days = candidates.days
-        self.protocol = self.request.protocol
+        self.protocol = self.request.limits
         self.given = [start.astimezone(UTC) for start in self.request.given]
         self.length = self.protocol.visits - len(self.given)
         self.nodes = self._nodes()

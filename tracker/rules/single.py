@@ -93,7 +93,7 @@ def _start(
     after: datetime | None,
 ) -> Candidate:
     day, slot = _find(candidates, starts_at)
-    protocol = candidates.request.protocol
+    protocol = candidates.request.limits
     because = gap_obstacle(protocol, before, starts_at, after) or obstacle(candidates, day, slot, room)
     if because:
         when = say_instant(starts_at, candidates.days.zone, candidates.request.country)
@@ -170,7 +170,7 @@ class _Move:
 
     def starts(self) -> Iterator[Candidate]:
         """Yield every start that the visits next to it allow."""
-        protocol = self.candidates.request.protocol
+        protocol = self.candidates.request.limits
         for day in range(self.candidates.days.count):
             for start in self.candidates.on(day):
                 instant = self.candidates.instant(start)
