@@ -1,29 +1,200 @@
-"""Move a visit that is booked: it gives its place back, and holds another one between its neighbours."""
+"""Move one visit that is booked, and replace one that was missed. `shifting` moves the rest of a series as one.
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+Whoever moves sends along what was shown (`seen`, `version`); it is looked at once more with everything locked, and a
+page that is older than somebody else's change moves nothing. What the patient asked for when the series was booked is
+kept by every move; a place that somebody chose by hand goes before it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.errors import Refused, Stale
-from tracker.models import Course, Visit, VisitEvent
+from tracker.models import Claim, Course, Resource, Visit, VisitEvent
 from tracker.rules import planner
+from tracker.rules.explain import gap_obstacle
 from tracker.rules.fields import Command, Line, Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import Alternative, PlanRequest, Wishes
+from tracker.rules.plan import Alternative, PlannedVisit, PlanRequest, Wishes
 from tracker.rules.protocol import Protocol
 from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
-from tracker.rules.vocabulary import VisitStatus
+from tracker.rules.visit import say as say_status
+from tracker.rules.vocabulary import CourseStatus, VisitStatus
 from tracker.services import audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
-from tracker.services.places import ChosenPlace, hold, release
+from tracker.services.places import ChosenPlace, hold, visit_at
 from tracker.text import gettext as _
 from tracker.text import say_instant
 
 AHEAD = timedelta(weeks=6)  # how far a move looks beyond the last visit
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A series as it stands: its course, and all its visits in order of time, those that don't count too."""
+
+    clinic: ClinicInfo
+    course: Course
+    visits: Sequence[Visit]
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The version the series was booked under."""
+        return Protocol.from_data(self.course.protocol.definition)
+
+    @cached_property
+    def counted(self) -> list[Visit]:
+        """The visits that count, in the order of their numbers."""
+        return sorted((one for one in self.visits if one.status not in NOT_COUNTED), key=lambda one: one.ordinal)
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers that no visit holds: missed, not treated or cancelled, and not replaced yet."""
+        held = {one.ordinal for one in self.counted}
+        return [n for n in range(1, self.protocol.visits + 1) if n not in held]
+
+    @property
+    def seen(self) -> str:
+        """What a form carries, to notice that somebody changed a visit of the series since."""
+        return ".".join(f"{str(one.id)[-6:]}-{one.version}" for one in self.counted)
+
+    def day(self, instant: datetime) -> date:
+        """Return the clinic's calendar day of an instant."""
+        return instant.astimezone(self.clinic.zone).date()
+
+    def said(self, instant: datetime) -> str:
+        """Return an instant in words."""
+        return say_instant(instant, self.clinic.zone, self.clinic.country)
+
+    def around(self, ordinal: int) -> tuple[datetime | None, datetime | None]:
+        """Return the starts of the visits before and after a number."""
+        before = max((one.starts_at for one in self.counted if one.ordinal < ordinal), default=None)
+        after = min((one.starts_at for one in self.counted if one.ordinal > ordinal), default=None)
+        return before, after
+
+
+def standing(session: Session, actor: Actor, course_id: UUID) -> Standing:
+    """Return a series as it stands. NotFound: it is not this clinic's."""
+    course = clinic.get(session, actor, Course, course_id, joinedload(Course.protocol))
+    visits = session.scalars(select(Visit).where(Visit.course_id == course_id).order_by(Visit.starts_at))
+    return Standing(clinic.info(session, actor.clinic_id), course, list(visits))
+
+
+def locked(session: Session, actor: Actor, course_id: UUID) -> Standing:
+    """Return a series as it stands, when nobody else can change it or claim anything of the clinic any more."""
+    course = clinic.get(session, actor, Course, course_id)
+    capacity.lock(session, clinic.info(session, actor.clinic_id), course.patient_id)
+    clinic.get(session, actor, Course, course_id, lock=True)
+    session.expire_all()  # others may have moved it while we waited
+    return standing(session, actor, course_id)
+
+
+def request_for(
+    session: Session,
+    series: Standing,
+    days: tuple[date, date],
+    *,
+    moved: Iterable[Visit],
+    given: Iterable[Visit],
+    now: datetime,
+) -> PlanRequest:
+    """Ask for places on `days`; what the `moved` visits hold is free, the `given` ones stay where they are."""
+    first, last = days
+    protocol, course = series.protocol, series.course
+    free = capacity.load(
+        session,
+        series.clinic,
+        first,
+        max(first, last),
+        patient_id=course.patient_id,
+        without=[one.id for one in moved],
+        apart=protocol.min_gap,
+    )
+    wishes = replace(Wishes.from_data(course.wishes), earliest=first) if course.wishes else Wishes(earliest=first)
+    starts = tuple(one.starts_at for one in given)
+    return PlanRequest(protocol, free, course.patient_id, wishes, now, starts, country=series.clinic.country)
+
+
+def put(
+    session: Session,
+    actor: Actor,
+    series: Standing,
+    moves: Sequence[tuple[Visit, PlannedVisit]],
+    reason: str | None,
+    *,
+    now: datetime,
+) -> bool:
+    """Give booked visits their places, and keep the history of those that move; return whether the patient is to know.
+
+    What a patient confirmed of a visit whose time changes is to be confirmed again.
+    """
+    session.execute(delete(Claim).where(Claim.visit_id.in_([visit.id for visit, _planned in moves])))
+    told = False
+    for visit, planned in moves:
+        if (visit.starts_at, visit.room_id) != (planned.starts_at, planned.room_id):
+            note(session, actor, visit, _went(session, series, visit, planned), reason, now=now)
+        if visit.starts_at != planned.starts_at or visit.lost_at:
+            visit.confirmed_at = visit.driver_confirmed_at = visit.lost_at = None
+            told = True
+        visit.starts_at, visit.ends_at = planned.starts_at, planned.ends_at
+        visit.room_id, visit.nurse_id, visit.physician_id = planned.room_id, planned.nurse_id, planned.physician_id
+    session.flush()
+    hold(session, moves)
+    return told
+
+
+def _went(session: Session, series: Standing, visit: Visit, planned: PlannedVisit) -> str:
+    if visit.starts_at != planned.starts_at:
+        return f"{series.said(visit.starts_at)} → {series.said(planned.starts_at)}"
+    rooms = (session.get_one(Resource, room_id).name for room_id in (visit.room_id, planned.room_id))
+    return " → ".join(rooms)
+
+
+def note(session: Session, actor: Actor, visit: Visit, went: str, reason: str | None, *, now: datetime) -> None:
+    """Keep in a visit's history how it came to its place."""
+    session.add(
+        VisitEvent(
+            clinic_id=visit.clinic_id,
+            visit_id=visit.id,
+            kind="moved",
+            occurred_at=now,
+            entered_at=now,
+            entered_by=actor.user_id,
+            detail=" · ".join(filter(None, (went, reason))),
+        )
+    )
+
+
+def follow(
+    session: Session, actor: Actor, series: Standing, done: str, subject: str, *, told: bool, now: datetime
+) -> None:
+    """Plan again what follows from the visits, tell the patient once if there is news, and leave the entry."""
+    course = series.course
+    visits = list(session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)))
+    reminders.plan_for_course(session, actor, course, visits, now=now, changed=told)
+    followup.plan_for_course(session, actor, course, visits, now=now)
+    audit.record(session, actor, done, patient_id=course.patient_id, subject=subject, now=now)
+
+
+def _too_long(request: PlanRequest, starts_at: datetime) -> bool:
+    """Return whether the series would take too many days with another visit there."""
+    return span_days([*request.given, starts_at], request.free.days.zone) > request.protocol.max_span_days
+
+
+def _check_span(request: PlanRequest, starts_at: datetime) -> None:
+    if _too_long(request, starts_at):
+        days = request.protocol.max_span_days
+        said = _("Then the series would take more than %(n)s days. Choose an earlier day.", n=days)
+        raise Refused(said, field="place")
+
+
+# One visit
 
 
 class MoveVisit(Command):
@@ -36,20 +207,32 @@ class MoveVisit(Command):
 
 def move_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) -> list[Alternative]:
     """Return other places for a visit between its neighbours, the best first."""
-    place = clinic.info(session, actor.clinic_id)
-    visit, siblings = _with_siblings(session, actor, visit_id)
-    before, after = _neighbours(visit, siblings)
-    request = _move_request(session, place, visit, siblings, now)
+    visit = clinic.get(session, actor, Visit, visit_id)
+    series = standing(session, actor, visit.course_id)
+    return _alternatives(_move_request(session, series, visit, now), series, visit, visit.starts_at)
+
+
+def _alternatives(request: PlanRequest, series: Standing, visit: Visit, instead_of: datetime) -> list[Alternative]:
+    before, after = series.around(visit.ordinal)
     found = planner.alternatives(
         request,
         visit.ordinal,
-        instead_of=visit.starts_at,
+        instead_of=instead_of,
         room_id=visit.room_id,
         physician_id=visit.physician_id,
         before=before,
         after=after,
     )
     return [one for one in found if not _too_long(request, one.visit.starts_at)]
+
+
+def _move_request(session: Session, series: Standing, visit: Visit, now: datetime) -> PlanRequest:
+    """Ask for places of one visit; it may go as far as its neighbours let it."""
+    before, after = series.around(visit.ordinal)
+    last = series.day(after) if after else max(series.day(now), series.day(visit.starts_at)) + AHEAD
+    first = max(series.day(now), series.day(before)) if before else series.day(now)
+    others = [one for one in series.counted if one.id != visit.id]
+    return request_for(session, series, (first, last), moved=[visit], given=others, now=now)
 
 
 def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit, *, now: datetime) -> Visit:
@@ -60,83 +243,150 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
         Stale: Somebody changed the visit since the form was opened.
         Refused: It has begun or is over, the place is taken, too near to a neighbour, or the series grows too long.
     """
-    place = clinic.info(session, actor.clinic_id)
-    capacity.lock(session, place, clinic.get(session, actor, Visit, visit_id).patient_id)
-    clinic.lock_course(session, actor, visit_id)
-    session.expire_all()  # others may have moved it while we waited
-    visit, siblings = _with_siblings(session, actor, visit_id)
+    series = locked(session, actor, clinic.get(session, actor, Visit, visit_id).course_id)
+    visit = next(one for one in series.visits if one.id == visit_id)
     if visit.version != wanted.version:
         raise Stale(_("Somebody changed this visit since you opened it. Look at it again."))
     if visit.status is not VisitStatus.BOOKED:
         raise Refused(_("This visit has begun or is over, so it stays where it is."))
-    request = _move_request(session, place, visit, siblings, now)
-    near = dict(zip(("before", "after"), _neighbours(visit, siblings), strict=True))
+    request = _move_request(session, series, visit, now)
+    near = dict(zip(("before", "after"), series.around(visit.ordinal), strict=True))
     planned = planner.place(request, visit.ordinal, wanted.place.starts_at, room_id=wanted.place.room_id, **near)
-    if _too_long(request, planned.starts_at):
-        days = request.protocol.max_span_days
-        raise Refused(
-            _("Then the series would take more than %(n)s days. Choose an earlier day.", n=days), field="place"
-        )
-    before = say_instant(visit.starts_at, place.zone, place.country)
-    release(session, visit)
-    session.flush()
-    visit.starts_at, visit.ends_at = planned.starts_at, planned.ends_at
-    visit.room_id, visit.nurse_id, visit.physician_id = planned.room_id, planned.nurse_id, planned.physician_id
-    visit.confirmed_at = visit.driver_confirmed_at = None
-    hold(session, [(visit, planned)])
-    after = say_instant(visit.starts_at, place.zone, place.country)
-    session.add(
-        VisitEvent(
-            clinic_id=visit.clinic_id,
-            visit_id=visit.id,
-            kind="moved",
-            occurred_at=now,
-            entered_at=now,
-            entered_by=actor.user_id,
-            detail=" · ".join(filter(None, (f"{before} → {after}", wanted.reason))),
-        )
-    )
-    session.flush()
-    reminders.plan_for_course(session, actor, visit.course, siblings, now=now)
-    followup.plan_for_course(session, actor, visit.course, siblings, now=now)
-    audit.record(session, actor, "move visit", patient_id=visit.patient_id, subject=f"visit {visit.id}", now=now)
+    _check_span(request, planned.starts_at)
+    told = put(session, actor, series, [(visit, planned)], wanted.reason, now=now)
+    follow(session, actor, series, "move visit", f"visit {visit.id}", told=told, now=now)
     return visit
 
 
-def _with_siblings(session: Session, actor: Actor, visit_id: UUID) -> tuple[Visit, list[Visit]]:
-    loaded = joinedload(Visit.course).joinedload(Course.protocol)
-    visit = clinic.get(session, actor, Visit, visit_id, loaded)
-    siblings = session.scalars(select(Visit).where(Visit.course_id == visit.course_id).order_by(Visit.starts_at))
-    return visit, list(siblings)
+# One that was missed
 
 
-def _move_request(
-    session: Session, place: ClinicInfo, visit: Visit, siblings: Sequence[Visit], now: datetime
-) -> PlanRequest:
-    today = now.astimezone(place.zone).date()
-    last = max(one.starts_at for one in siblings).astimezone(place.zone).date()
-    protocol = Protocol.from_data(visit.course.protocol.definition)
-    free = capacity.load(
-        session,
-        place,
-        today,
-        max(last, today) + AHEAD,
-        patient_id=visit.patient_id,
-        without=[visit.id],
-        apart=protocol.min_gap,
+class ReplaceVisit(Command):
+    """Where the visit goes that takes a missed one's place; `seen` is the series as it was shown."""
+
+    place: ChosenPlace
+    seen: Line
+    reason: Line | None = None
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Where a missed visit could be made up for: at its place in the series, or after the last visit."""
+
+    series: Standing
+    visit: Visit
+    between: Sequence[Alternative]
+    at_end: Sequence[Alternative]
+
+
+def replacement_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) -> Replacement:
+    """Return where a visit that was missed, not treated or cancelled can be replaced.
+
+    Raises:
+        NotFound: The visit is not this clinic's.
+        Refused: There is nothing to replace.
+    """
+    visit = clinic.get(session, actor, Visit, visit_id)
+    series = standing(session, actor, visit.course_id)
+    _check_missing(series, visit)
+    # A second later, so that a place given up by mistake is offered again.
+    between = _alternatives(
+        _move_request(session, series, visit, now), series, visit, visit.starts_at + timedelta(seconds=1)
     )
-    given = tuple(one.starts_at for one in siblings if one.status not in NOT_COUNTED and one.id != visit.id)
-    return PlanRequest(protocol, free, visit.patient_id, Wishes(earliest=today), now, given, country=place.country)
+    return Replacement(series, visit, between, _at_end(session, series, visit, now))
 
 
-def _too_long(request: PlanRequest, starts_at: datetime) -> bool:
-    """Return whether the series would take too many days with the moved visit there."""
-    return span_days([*request.given, starts_at], request.free.days.zone) > request.protocol.max_span_days
+def _at_end(session: Session, series: Standing, visit: Visit, now: datetime) -> list[Alternative]:
+    """Return places after the last visit, if those that stay may follow one another without the missed one."""
+    before, after = series.around(visit.ordinal)
+    following = next((one for one in series.counted if one.starts_at == after), None)
+    if following is None or (
+        following.status is VisitStatus.BOOKED and gap_obstacle(series.protocol, before, following.starts_at, None)
+    ):
+        return []
+    last = series.counted[-1].starts_at
+    request = _end_request(session, series, now)
+    usual = last + timedelta(days=max(series.protocol.rhythm, default=0))
+    found = planner.alternatives(
+        request,
+        series.protocol.visits,
+        instead_of=usual,
+        room_id=visit.room_id,
+        physician_id=visit.physician_id,
+        before=last,
+    )
+    return [one for one in found if not _too_long(request, one.visit.starts_at)]
 
 
-def _neighbours(visit: Visit, siblings: Sequence[Visit]) -> tuple[datetime | None, datetime | None]:
-    """Return the starts of the visits before and after this one that count."""
-    others = [one for one in siblings if one.status not in NOT_COUNTED and one.id != visit.id]
-    before = max((one.starts_at for one in others if one.ordinal < visit.ordinal), default=None)
-    after = min((one.starts_at for one in others if one.ordinal > visit.ordinal), default=None)
-    return before, after
+def _end_request(session: Session, series: Standing, now: datetime) -> PlanRequest:
+    last = series.day(series.counted[-1].starts_at)
+    first = max(series.day(now), last)
+    return request_for(session, series, (first, first + AHEAD), moved=(), given=series.counted, now=now)
+
+
+def replace_visit(session: Session, actor: Actor, visit_id: UUID, wanted: ReplaceVisit, *, now: datetime) -> Visit:
+    """Book a visit for one that was missed: with its number, or after the last one, and those after it move up.
+
+    Raises:
+        NotFound: The visit is not this clinic's.
+        Stale: Somebody changed the series since the form was opened.
+        Refused: There is nothing to replace, or the place doesn't do.
+    """
+    series = locked(session, actor, clinic.get(session, actor, Visit, visit_id).course_id)
+    missed = next(one for one in series.visits if one.id == visit_id)
+    _check_missing(series, missed)
+    check_seen(series, wanted.seen)
+    last = series.counted[-1] if series.counted else None
+    if last and last.ordinal > missed.ordinal and wanted.place.starts_at > last.starts_at:
+        request, ordinal = _end_request(session, series, now), series.protocol.visits
+        _close_up(session, series, missed.ordinal)
+    else:
+        request, ordinal = _move_request(session, series, missed, now), missed.ordinal
+    near = dict(zip(("before", "after"), series.around(ordinal), strict=True))
+    planned = planner.place(request, ordinal, wanted.place.starts_at, room_id=wanted.place.room_id, **near)
+    _check_span(request, planned.starts_at)
+    visit = add(session, actor, series, planned, missed, wanted.reason, now=now)
+    follow(session, actor, series, "replace visit", f"visit {visit.id}", told=True, now=now)
+    return visit
+
+
+def _check_missing(series: Standing, visit: Visit) -> None:
+    if series.course.status is not CourseStatus.ACTIVE:
+        raise Refused(_("This series is over, so no visit of it is booked any more."))
+    if visit.status not in NOT_COUNTED or visit.ordinal not in series.missing:
+        raise Refused(_("This visit needs no replacement: the series has its visit %(n)s.", n=visit.ordinal))
+
+
+def check_seen(series: Standing, seen: str) -> None:
+    """Raise Stale if the series is no longer as a form showed it."""
+    if series.seen != seen:
+        raise Stale(_("Somebody changed this series since you opened it. Look at it again."))
+
+
+def _close_up(session: Session, series: Standing, number: int) -> None:
+    """Number the visits after a missed one from its number on: whoever comes next gets that infusion."""
+    for visit in series.counted:
+        if visit.ordinal > number:
+            visit.ordinal -= 1
+            session.flush()  # one by one, lowest first: no two visits hold a number even for a moment
+
+
+def add(
+    session: Session,
+    actor: Actor,
+    series: Standing,
+    planned: PlannedVisit,
+    missed: Visit | None,
+    reason: str | None,
+    *,
+    now: datetime,
+) -> Visit:
+    """Add a visit to a series and hold its place; its history says instead of which it is."""
+    visit = visit_at(series.course, planned, now)
+    session.add(visit)
+    session.flush()
+    if missed:
+        was = {"when": series.said(missed.starts_at), "state": say_status(missed.status)}
+        note(session, actor, visit, _("Instead of %(when)s (%(state)s)", **was), reason, now=now)
+    hold(session, [(visit, planned)])
+    return visit

@@ -89,6 +89,8 @@ def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
         for visit, planned in held
         for claim in planned.claims
     ]
+    if not rows:
+        return
     try:
         session.execute(insert(Claim), rows)
     except IntegrityError as error:  # the guard of last resort: another process, or a bug of ours
