@@ -49,6 +49,12 @@ class Standing:
         return Protocol.from_data(self.course.protocol.definition)
 
     @cached_property
+    def limits(self) -> Protocol:
+        """The same with the longest gap that was granted when it was booked."""
+        granted = Wishes.from_data(self.course.wishes).longest_gap if self.course.wishes else None
+        return self.protocol.with_longer_gap(granted)
+
+    @cached_property
     def counted(self) -> list[Visit]:
         """The visits that count, in the order of their numbers."""
         return sorted((one for one in self.visits if one.status not in NOT_COUNTED), key=lambda one: one.ordinal)
@@ -184,12 +190,12 @@ def follow(
 
 def _too_long(request: PlanRequest, starts_at: datetime) -> bool:
     """Return whether the series would take too many days with another visit there."""
-    return span_days([*request.given, starts_at], request.free.days.zone) > request.protocol.max_span_days
+    return span_days([*request.given, starts_at], request.free.days.zone) > request.limits.max_span_days
 
 
 def _check_span(request: PlanRequest, starts_at: datetime) -> None:
     if _too_long(request, starts_at):
-        days = request.protocol.max_span_days
+        days = request.limits.max_span_days
         said = _("Then the series would take more than %(n)s days. Choose an earlier day.", n=days)
         raise Refused(said, field="place")
 
@@ -301,7 +307,7 @@ def _at_end(session: Session, series: Standing, visit: Visit, now: datetime) -> 
     before, after = series.around(visit.ordinal)
     following = next((one for one in series.counted if one.starts_at == after), None)
     if following is None or (
-        following.status is VisitStatus.BOOKED and gap_obstacle(series.protocol, before, following.starts_at, None)
+        following.status is VisitStatus.BOOKED and gap_obstacle(series.limits, before, following.starts_at, None)
     ):
         return []
     last = series.counted[-1].starts_at

@@ -110,7 +110,7 @@ def shift_rest(session: Session, actor: Actor, course_id: UUID, wanted: ShiftRes
     days = (series.day(chosen[0].starts_at), series.day(chosen[-1].starts_at))
     request = _request(session, series, first, days, now)
     zone = series.clinic.zone
-    if span_days([*request.given, *(one.starts_at for one in chosen)], zone) > series.protocol.max_span_days:
+    if span_days([*request.given, *(one.starts_at for one in chosen)], zone) > request.limits.max_span_days:
         raise Refused(_("This series would take too long. Choose one of the options."), field="visit")
     planned = planner.place_series(request, [(one.starts_at, one.room_id) for one in chosen])
     held = {one.ordinal: one for one in rest}
