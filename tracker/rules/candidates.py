@@ -132,10 +132,17 @@ class Candidates:
         bits = self.allowed(day)
         if not bits:
             return
-        missed = {wish: ~kept for wish, kept in self._kept(day).items() if not self._sees_to(wish)}
+        missed = self._missed(day)
         for slot in ones(bits):
             broken = tuple(wish for wish, here in missed.items() if here >> slot & 1)
             yield Candidate(day, slot, self.days.minute(day, slot), broken)
+
+    def broken(self, day: int, slot: int) -> list[Wish]:
+        """List the wishes that a start breaks, but for those that the series' home sees to."""
+        return [wish for wish, here in self._missed(day).items() if here >> slot & 1]
+
+    def _missed(self, day: int) -> dict[Wish, int]:
+        return {wish: ~kept for wish, kept in self._kept(day).items() if not self._sees_to(wish)}
 
     def _sees_to(self, wish: Wish) -> bool:
         """Return whether the series' home is what a wish is about: a room, or a physician."""

@@ -38,6 +38,13 @@ def gap_cost(rhythm: Sequence[int], number: int, days: int, offset: int | None) 
     return OFF_RHYTHM * abs(days - rhythm[(number + offset) % len(rhythm)])
 
 
+def rhythm_cost(rhythm: Sequence[int], gaps: Sequence[int]) -> int:
+    """Return what gaps (in days) cost, with the rhythm begun wherever that is least."""
+    offsets = range(len(rhythm))
+    costs = (sum(gap_cost(rhythm, number, days, offset) for number, days in enumerate(gaps)) for offset in offsets)
+    return min(costs, default=0)
+
+
 def wish_cost(wish: Wish) -> int:
     """Return what a visit costs that breaks a soft wish."""
     return BROKEN_TIME if wish is Wish.TIME else BROKEN_WISH

@@ -192,6 +192,18 @@ class Relaxation:
 
 
 @dataclass(frozen=True)
+class WishPrice:
+    """What a wish costs: "Without “Never on Thursdays”: ends Fri, Dec 4 instead of Fri, Dec 11".
+
+    `wishes` are the others.
+    """
+
+    wish: Wish
+    text: str
+    wishes: Wishes
+
+
+@dataclass(frozen=True)
 class FreePlace:
     """A room in which a block fits: it may start at `starts_at` or, at the latest, at `latest_start`."""
 

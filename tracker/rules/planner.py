@@ -17,6 +17,7 @@ A service builds the input from a handful of SELECTs over a range of days, scope
         for visit in option.visits:         # ordinal, starts_at, ends_at, room_id, nurse_id, physician_id
             visit.claims                    # every (resource_id, lane, starts_at, ends_at) to insert, nothing more
         option.reasons                      # Reason(why, text, cost, ordinal): texts for the coordinator
+    wish_prices(request, best)              # WishPrice(wish, text, wishes): what would be better without a wish
     for change in relaxations(request):     # Relaxation(rule, text, in_the_way, wishes, by_patient): what would fit
         plan(replace(request, wishes=change.wishes))
     scarcity(request)                       # where no single change helps: what the clinic has too little of
@@ -46,7 +47,9 @@ from tracker.rules.plan import (
     Why,
     Wish,
     Wishes,
+    WishPrice,
 )
+from tracker.rules.prices import wish_prices
 from tracker.rules.relax import relaxations
 from tracker.rules.series import Series, SeriesSearch
 from tracker.rules.single import alternatives, free_places, place, place_series
@@ -63,6 +66,7 @@ __all__ = [
     "Rule",
     "Why",
     "Wish",
+    "WishPrice",
     "Wishes",
     "alternatives",
     "free_places",
@@ -72,6 +76,7 @@ __all__ = [
     "relaxations",
     "scarcity",
     "why_nothing_fits",
+    "wish_prices",
 ]
 
 

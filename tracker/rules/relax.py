@@ -6,23 +6,22 @@ change helps is asked of `reach`, which is exact about gaps and span and takes w
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from tracker.rules.availability import FreeTime, ones
 from tracker.rules.candidates import Candidates, minutes_of
 from tracker.rules.costs import KEPT_WITHIN
 from tracker.rules.plan import PlanRequest, Relaxation, Rule, Wish, Wishes
 from tracker.rules.reach import Reach
+from tracker.rules.wording import said, say_clock, weekday_names
 from tracker.text import gettext as _
 from tracker.text import say_day, say_time
 
 _EACH = 2  # suggestions of one kind at most
 _EARLIER, _LONGER = 14, 14  # days that are tried
 _STEP = 30  # minutes, from one preferred time to the next that is tried
-_UTC = ZoneInfo("UTC")
 _CLOCK = (Wish.HOURS, Wish.TIME)
 
 
@@ -232,38 +231,7 @@ class _Search:
     # Words
 
     def _relaxed(self, rule: Wish | Rule, text: str, *, by_patient: bool = True, **changes: Any) -> Relaxation:
-        return Relaxation(rule, text, self._in_the_way(rule), replace(self.wishes, **changes), by_patient)
-
-    def _in_the_way(self, rule: Wish | Rule) -> str:
-        wishes, limits = self.wishes, self.request.limits
-        says: dict[Wish | Rule, Callable[[], str]] = {
-            Wish.HOURS: self._hours,
-            Wish.TIME: lambda: _("Only around %(time)s", time=self._say(wishes.preferred_time or time())),
-            Wish.DAYS_OFF: lambda: _("Days off"),
-            Wish.WEEKDAYS: self._never,
-            Wish.ROOM: lambda: _("Every visit in %(name)s", name=self._name(wishes.room_id)),
-            Wish.CLINICIAN: lambda: _("Every visit with %(name)s", name=self._name(wishes.clinician_id)),
-            Rule.START: lambda: _("Not before %(day)s", day=self._on(wishes.earliest)),
-            Rule.LATER: lambda: _("Nothing until %(day)s", day=self._on(self.days.calendar(self.days.count - 1))),
-            Rule.GAP: lambda: _("No gap longer than %(n)s days", n=limits.max_gap.days),
-            Rule.SPAN: lambda: _("No longer than %(n)s days", n=limits.max_span_days),
-        }
-        return says[rule]()
-
-    def _hours(self) -> str:
-        from_, by = self.wishes.arrive_from, self.wishes.leave_by
-        if from_ and by:
-            return _("Only from %(from_)s to %(by)s", from_=self._say(from_), by=self._say(by))
-        return (
-            _("Not before %(time)s", time=self._say(from_))
-            if from_
-            else _("Away by %(time)s", time=self._say(by or time()))
-        )
-
-    def _never(self) -> str:
-        never = sorted(set(range(7)) - self.wishes.weekdays)
-        workdays = [weekday for weekday in never if weekday < 5] or never
-        return _("Never on %(weekdays)s", weekdays=", ".join(weekday_names()[weekday] for weekday in workdays))
+        return Relaxation(rule, text, said(rule, self.request), replace(self.wishes, **changes), by_patient)
 
     def _name(self, who: UUID | None) -> str:
         return self.request.free.by_id[who].name if who else ""
@@ -275,13 +243,8 @@ class _Search:
         return say_time(instant, self.days.zone, self.request.country)
 
     def _say(self, clock: time) -> str:
-        return say_time(datetime.combine(date(2000, 1, 1), clock, UTC), _UTC, self.request.country)
+        return say_clock(clock, self.request.country)
 
 
 def _clock(minute: int) -> time:
     return time(minute // 60, minute % 60)
-
-
-def weekday_names() -> list[str]:
-    """Return what a wish calls the weekdays, Monday first."""
-    return [_("Mondays"), _("Tuesdays"), _("Wednesdays"), _("Thursdays"), _("Fridays"), _("Saturdays"), _("Sundays")]
