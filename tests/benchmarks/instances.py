@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from tracker.rules.availability import Resource, free_time
 from tracker.rules.block import Block
 from tracker.rules.plan import PlanRequest, Wish, Wishes
-from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, SINGLE, THREE_A_WEEK, TWO_A_WEEK
+from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM
+from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
 
 ZONE = ZoneInfo("America/Denver")
 FIRST = date(2026, 2, 23)  # clocks change in the second week

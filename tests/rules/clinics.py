@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from tracker.rules.availability import ClosureRow, FreeTime, Resource, free_time
 from tracker.rules.plan import PlannedVisit, PlanRequest, Wishes
-from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, THREE_A_WEEK, Protocol
+from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, Protocol
+from tracker.rules.protocols import THREE_A_WEEK
 
 DENVER = ZoneInfo("America/Denver")
 MONDAY = date(2026, 3, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tracker.rules import followup
 from tracker.rules.followup import Happening
-from tracker.rules.protocol import SINGLE, THREE_A_WEEK, TWO_A_WEEK
+from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
 from tracker.rules.vocabulary import Role
 from tracker.rules.vocabulary import VisitStatus as S
 

@@ -12,7 +12,7 @@ from tracker.errors import Refused
 from tracker.rules.availability import STARTS_LANE
 from tracker.rules.block import Block
 from tracker.rules.planner import Why, Wish, alternatives, free_places, place, place_series, plan, why_nothing_fits
-from tracker.rules.protocol import SINGLE, THREE_A_WEEK, TWO_A_WEEK
+from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
 
 
 def said(clinic, plan):

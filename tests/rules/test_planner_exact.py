@@ -11,7 +11,7 @@ from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, WONG, Clinic
 from tracker.rules.availability import STARTS_LANE
 from tracker.rules.plan import Wish
 from tracker.rules.planner import place_series, plan
-from tracker.rules.protocol import THREE_A_WEEK
+from tracker.rules.protocols import THREE_A_WEEK
 
 # An ordinary week; clocks forward on 8 March 2026, back on 1 November.
 FIRSTS = (date(2026, 3, 2), date(2026, 3, 6), date(2026, 10, 30))

@@ -5,7 +5,7 @@ from datetime import date, time
 from tests.rules.clinics import HALE, JUNIPER, KIM, SAGE, ClinicWeek
 from tracker.rules.plan import Wish
 from tracker.rules.planner import plan, wish_prices
-from tracker.rules.protocol import THREE_A_WEEK, TWO_A_WEEK
+from tracker.rules.protocols import THREE_A_WEEK, TWO_A_WEEK
 
 
 def said(request):

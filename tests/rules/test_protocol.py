@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from tracker.rules.protocol import SHIPPED, THREE_A_WEEK, TWO_A_WEEK, Protocol
+from tracker.rules.protocol import Protocol
+from tracker.rules.protocols import SHIPPED, THREE_A_WEEK, TWO_A_WEEK
 
 
 @pytest.mark.parametrize("protocol", SHIPPED, ids=lambda protocol: protocol.code)
@@ -32,6 +33,17 @@ def test_the_plain_rhythm_keeps_the_protocols_own_limits(protocol):
     gaps = [protocol.rhythm[n % len(protocol.rhythm)] for n in range(protocol.visits - 1)]
     assert sum(gaps) <= protocol.max_span_days
     assert all(protocol.min_gap <= timedelta(days=gap) <= protocol.max_gap for gap in gaps)
+
+
+def test_each_code_is_shipped_once():
+    assert len({protocol.code for protocol in SHIPPED}) == len(SHIPPED)
+
+
+def test_a_longer_gap_is_granted_to_a_series_that_may_then_take_as_much_longer():
+    longer = THREE_A_WEEK.with_longer_gap(7)
+
+    assert (longer.max_gap, longer.max_span_days) == (timedelta(days=7, hours=12), 23)
+    assert THREE_A_WEEK.with_longer_gap(5) == THREE_A_WEEK.with_longer_gap(None) == THREE_A_WEEK
 
 
 def test_three_a_week_ends_on_day_11_and_two_a_week_on_day_17():

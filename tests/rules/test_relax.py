@@ -6,7 +6,7 @@ from datetime import time
 from tests.rules.clinics import SAGE, ClinicWeek
 from tracker.rules.plan import Rule
 from tracker.rules.planner import plan, relaxations
-from tracker.rules.protocol import THREE_A_WEEK
+from tracker.rules.protocols import THREE_A_WEEK
 
 
 def said(request, wider=None):

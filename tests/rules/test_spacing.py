@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.protocol import THREE_A_WEEK
+from tracker.rules.protocols import THREE_A_WEEK
 from tracker.rules.spacing import GapFault, spacing_faults, span_days
 
 DENVER = ZoneInfo("America/Denver")

@@ -11,7 +11,7 @@ from tests.factories import make_clinic
 from tracker import db
 from tracker.errors import NotFound, Refused, Stale
 from tracker.models import AuditEntry, Claim, Closure, Course, ProtocolVersion, Reminder, Task, Visit, VisitEvent
-from tracker.rules.protocol import TWO_A_WEEK
+from tracker.rules.protocols import TWO_A_WEEK
 from tracker.rules.spacing import spacing_faults
 from tracker.rules.vocabulary import Indication
 from tracker.services import booking, moving, places

@@ -5,29 +5,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tracker.demo.days import away, is_open
-from tracker.rules.protocol import SINGLE, THREE_A_WEEK, TWO_A_WEEK, Protocol, infusion_block
+from tracker.rules.protocol import Protocol
+from tracker.rules.protocols import FIVE_SHORT_DAYS, PAIN_SINGLE, SINGLE, THREE_A_WEEK, TWO_A_WEEK
 from tracker.rules.vocabulary import Indication
 
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-
-# Pain is treated longer and closer together: domain reference, section 1 (CRPS multi-day; outpatient single dose).
-FIVE_DAYS = Protocol(
-    code="P5",
-    version=1,
-    title="Five days running, two hours each",
-    visits=5,
-    min_gap=20 * _HOUR,
-    max_gap=4 * _DAY,
-    max_span_days=7,
-    rhythm=(1, 1, 1, 1, 3),
-    phases=infusion_block(120),
-    mg_per_kg=Decimal("0.7"),
-    max_mg=Decimal(80),
-    review_after=(5,),
-)
-LONG_SINGLE = replace(SINGLE, code="PS", title="Single infusion of two hours", phases=infusion_block(120))
 _MORE = Decimal("0.75")  # some need more than 0.5: domain reference, section 1
-PAIN = (FIVE_DAYS, LONG_SINGLE)
 
 
 @dataclass(frozen=True)
@@ -133,6 +115,6 @@ def _to_come(today: date) -> list[Run]:
     weeks = (tuple(monday + timedelta(days=n) for n in range(5)) for monday in mondays)
     week = next(week for week in weeks if all(map(is_open, week)))
     return [
-        Run("Kowalczyk", FIVE_DAYS, week, indication=Indication.CRPS, clock="8:00"),
-        Run("Moreau", LONG_SINGLE, (away(today, 7),), indication=Indication.NEUROPATHIC, clock="13:00"),
+        Run("Kowalczyk", FIVE_SHORT_DAYS, week, indication=Indication.CRPS, clock="8:00"),
+        Run("Moreau", PAIN_SINGLE, (away(today, 7),), indication=Indication.NEUROPATHIC, clock="13:00"),
     ]

@@ -8,7 +8,6 @@ from uuid import UUID, uuid5
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.demo.courses import PAIN
 from tracker.demo.days import at, thanksgiving
 from tracker.demo.people import ACCOUNTS, CLINIC, PASSWORD, PEOPLE, Person
 from tracker.models import Closure, Patient, ProtocolVersion, Resource
@@ -60,9 +59,6 @@ def build(session: Session, today: date) -> House:
     """Found the clinic with its accounts, its closed days and its patients; return it."""
     long_ago = at(today - timedelta(days=400), "9:00")
     clinic = setup.found(session, CLINIC, now=long_ago, clinic_id=make_id(today, "clinic"))
-    for protocol in PAIN:
-        plain = {"code": protocol.code, "version": protocol.version, "title": protocol.title}
-        session.add(ProtocolVersion(clinic_id=clinic.id, definition=protocol.to_data(), created_at=long_ago, **plain))
     for year in (today.year, today.year + 1):
         day = thanksgiving(year)
         times = {"starts_at": at(day, "0:00"), "ends_at": at(day + timedelta(days=1), "0:00")}

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from tracker.rules.protocol import SHIPPED, Protocol
+from tracker.rules.protocol import Protocol
+from tracker.rules.protocols import SHIPPED, SOURCES
 from tracker.rules.scales import SCALES
 from tracker.rules.settings import REGISTRY
 
@@ -35,9 +36,7 @@ def _protocols() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for one in SHIPPED:
         yield _protocol(one)
-    yield "\nSources: Singh 2016 and Phillips 2019 (two or three a week are equal, median three infusions to response);"
-    yield "Feder 2021 (PTSD); Rodriguez 2013 (OCD, single). Gaps, block and phases are inferences from published"
-    yield "schedules and clinics' own pages."
+    yield f"\n{SOURCES}"
 
 
 def _protocol(one: Protocol) -> str:

@@ -1,7 +1,7 @@
 """What a course of treatment is made of: visits, spacing, phases and what each holds, dose, messages, follow-up.
 
 A protocol is data: a clinic may change every number, and a course keeps the version it was booked under
-(`to_data`/`from_data`). The shipped ones are at the end, each number with its source.
+(`to_data`/`from_data`). The shipped ones are in `protocols`.
 """
 
 from dataclasses import dataclass, replace
@@ -144,100 +144,3 @@ class Protocol:
 
 
 _ADAPTER = TypeAdapter(Protocol)
-
-
-def infusion_block(infusion: int = 40, recovery: int = 60) -> tuple[Phase, ...]:
-    """Return the phases of an infusion visit; `infusion` and `recovery` in minutes.
-
-    The nurse's lane, and the physician on site, run from set-up to the end of recovery; the physician is held for
-    set-up and again for the last ten minutes of recovery. The second person who checks the drug is the physician, who
-    is held for set-up anyway.
-
-    Source:
-        Inference from clinics' published visits (2.5 h in all, recovery 20-60 min quoted): docs/clinical-rules.md.
-    """
-    room, nurse = Hold(ROOM), Hold(NURSE)
-    return (
-        Phase("check_in", 15, (room,)),
-        Phase("set_up", 20, (room, nurse, Hold(PHYSICIAN))),
-        Phase("infusion", infusion, (room, nurse)),
-        Phase("recovery", recovery, (room, nurse, Hold(PHYSICIAN, start=-10))),
-        Phase("turnover", 15, (room,), patient=False),
-    )
-
-
-_DAY = timedelta(days=1)
-_HOUR = timedelta(hours=1)
-
-# Windows are inference; 24 h call: PADSS study convention; 24-72 h therapy window: clinics' claim, evidence limited.
-_AFTER_EACH = (
-    Step("next_day_check_in", Anchor.EACH_DISCHARGE, 24 * _HOUR, 12 * _HOUR, Role.NURSE),
-    Step("therapy_session", Anchor.EACH_DISCHARGE, 24 * _HOUR, 48 * _HOUR, Role.COORDINATOR),
-)
-_PROGRAMME = (
-    *_AFTER_EACH,
-    Step("weekly_score", Anchor.FIRST_VISIT, 7 * _DAY, 2 * _DAY, scale="phq9", every=7 * _DAY, times=6),
-    Step("response_review", Anchor.LAST_DISCHARGE, 7 * _DAY, 3 * _DAY, Role.PHYSICIAN),
-    Step("medication_review", Anchor.LAST_DISCHARGE, 14 * _DAY, 14 * _DAY, Role.COORDINATOR),
-    Step("relapse_look", Anchor.LAST_DISCHARGE, 28 * _DAY, 7 * _DAY, Role.COORDINATOR),
-)
-
-# 0.5 mg/kg over 40 minutes: Murrough 2013, Singh 2016, Feder 2021. 1 mg/kg is the most that trials tested; 100 mg is
-# that for 100 kg (inference).
-_MG_PER_KG, _MAX_MG = Decimal("0.5"), Decimal(100)
-
-# Gaps (inference on Singh 2016's schedules): 36 h leaves one free day between any two visits of an open day shorter
-# than twelve hours; half a day above the longest gap lets the hour of day move.
-THREE_A_WEEK = Protocol(
-    code="A",
-    version=1,
-    title="Three a week for two weeks",
-    visits=6,
-    min_gap=36 * _HOUR,
-    max_gap=5 * _DAY + 12 * _HOUR,
-    max_span_days=21,
-    rhythm=(2, 2, 3),
-    phases=infusion_block(),
-    mg_per_kg=_MG_PER_KG,
-    max_mg=_MAX_MG,
-    programme=_PROGRAMME,
-    review_after=(3, 6),
-)
-
-TWO_A_WEEK = Protocol(
-    code="B",
-    version=1,
-    title="Two a week for three weeks",
-    visits=6,
-    min_gap=36 * _HOUR,
-    max_gap=7 * _DAY + 12 * _HOUR,
-    max_span_days=28,  # 17 in the plain rhythm; from 28 on it counts as a deviation (inference)
-    rhythm=(3, 4),
-    phases=infusion_block(),
-    mg_per_kg=_MG_PER_KG,
-    max_mg=_MAX_MG,
-    programme=_PROGRAMME,
-    review_after=(3, 6),
-)
-
-# One infusion: OCD (Rodriguez 2013), and every booster.
-SINGLE = Protocol(
-    code="S",
-    version=1,
-    title="Single infusion",
-    visits=1,
-    min_gap=36 * _HOUR,
-    max_gap=365 * _DAY,
-    max_span_days=0,
-    rhythm=(),
-    phases=infusion_block(),
-    mg_per_kg=_MG_PER_KG,
-    max_mg=_MAX_MG,
-    programme=(
-        *_AFTER_EACH,
-        Step("response_review", Anchor.LAST_DISCHARGE, 7 * _DAY, 3 * _DAY, Role.PHYSICIAN),
-    ),
-    review_after=(1,),
-)
-
-SHIPPED = (THREE_A_WEEK, TWO_A_WEEK, SINGLE)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from tracker.models import Clinic, OpeningHours, ProtocolVersion, Resource, Shift, StaffMember, new_id
-from tracker.rules.protocol import SHIPPED
+from tracker.rules.protocols import SHIPPED
 from tracker.rules.vocabulary import ResourceKind, Role
 from tracker.services import audit
 
