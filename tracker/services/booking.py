@@ -7,34 +7,73 @@ everything locked, and the database has the last word.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
 from tracker.models import Course, Patient, ProtocolVersion
-from tracker.rules import explain, planner
-from tracker.rules.fields import ClockTime, ComingDay, Command
+from tracker.rules import planner
+from tracker.rules.explain import why_nothing_fits
+from tracker.rules.fields import ClockTime, ComingDay, Command, Day, Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import Plan, PlannedVisit, PlanRequest, Wishes
+from tracker.rules.plan import HARD_UNLESS_SAID, Alternative, Plan, PlannedVisit, PlanRequest, Relaxation, Wish, Wishes
 from tracker.rules.protocol import Protocol
+from tracker.rules.relax import relaxations
 from tracker.rules.spacing import span_days
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
-from tracker.services.places import ChosenPlace, Place, hold, visit_at
+from tracker.services.places import ChosenInstant, ChosenPlace, Place, as_place, hold, visit_at
 from tracker.text import gettext as _
 
 AHEAD = timedelta(weeks=6)  # how far a plan looks beyond the first day
+WIDER = timedelta(weeks=3)  # how much further, before and after, when nothing fits
+MOST = 60  # of anything that a form may repeat
+_ANYBODY = UUID(int=0)  # a place that was chosen names no physician
+
+Weekday = Annotated[Number, Field(ge=0, le=6)]
+# Wishes that a form calls what the planner calls them.
+_SAME = (
+    *("weekdays", "days_off", "arrive_from", "leave_by", "preferred_time"),
+    *("room_id", "clinician_id", "also", "longest_gap"),
+)
 
 
 class PlanCourse(Command):
-    """What a coordinator asks for: which series, from which day, at which hour if it can be."""
+    """What a coordinator asks for: which series, and what the patient wishes; see `rules.plan.Wishes`."""
 
     protocol_id: UUID
     first_day: ComingDay
+    weekdays: frozenset[Weekday] = frozenset()
+    days_off: Annotated[frozenset[Day], Field(max_length=MOST)] = frozenset()
+    arrive_from: ClockTime | None = None
+    leave_by: ClockTime | None = None
     preferred_time: ClockTime | None = None
+    room_id: UUID | None = None
+    clinician_id: UUID | None = None
+    must: frozenset[Wish] = HARD_UNLESS_SAID
+    also: Annotated[frozenset[ChosenInstant], Field(max_length=MOST)] = frozenset()
+    longest_gap: Annotated[Number, Field(ge=1, le=60)] | None = None
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the planner is to keep."""
+        return Wishes(
+            earliest=self.first_day,
+            hard=self.must,
+            **{name: getattr(self, name) for name in _SAME},
+        )
+
+
+class ChoosePlaces(PlanCourse):
+    """A plan that was shown; `change` is the number of the visit for which other places are asked."""
+
+    visit: Annotated[tuple[ChosenPlace, ...], Field(max_length=MOST)] = ()
+    change: Number | None = None
 
 
 class BookCourse(PlanCourse):
@@ -44,45 +83,150 @@ class BookCourse(PlanCourse):
     visit: tuple[ChosenPlace, ...]
 
 
+def fields_of(wishes: Wishes) -> dict[str, Any]:
+    """Return wishes by the names of the fields in which a form asks for them."""
+    same = {name: getattr(wishes, name) for name in _SAME}
+    return {"first_day": wishes.earliest, "must": wishes.hard, **same}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plan that was chosen place by place.
+
+    `taken` says what is no longer free and has another place now. `others` are other places for the visit `change`.
+    """
+
+    visits: Sequence[PlannedVisit]
+    taken: Sequence[str] = ()
+    change: int | None = None
+    others: Sequence[Alternative] = ()
+
+
 @dataclass(frozen=True)
 class Options:
-    """What a coordinator chooses from: plans, or why there is none."""
+    """What a coordinator chooses from: plans, or why there is none and what would help."""
 
-    protocol: Protocol
+    title: str
     plans: Sequence[Plan]
     names: Mapping[UUID, str]  # of rooms and staff
+    choice: Choice | None = None
     why_not: Sequence[str] = ()
+    helps: Sequence[Relaxation] = ()
 
-    def nurses(self, plan: Plan) -> list[str]:
+    def nurses(self, visits: Sequence[PlannedVisit]) -> list[str]:
         """Return the names of the nurses of a plan, in the order of their first visit."""
-        return list(dict.fromkeys(self.names[visit.nurse_id] for visit in plan.visits))
+        return list(dict.fromkeys(self.names[visit.nurse_id] for visit in visits))
 
 
 def options(session: Session, actor: Actor, patient_id: UUID, asked: PlanCourse, *, now: datetime) -> Options:
-    """Return the best plans for what is asked.
+    """Return the best plans for what is asked; beside them the plan that was chosen already, if one was.
 
     Raises:
         NotFound: The patient or the protocol is not this clinic's.
+        Refused: The protocol is no longer given.
     """
     place = clinic.info(session, actor.clinic_id)
     clinic.get(session, actor, Patient, patient_id)
-    request = _request(session, actor, place, patient_id, asked, now)
+    row = _version(session, actor, asked.protocol_id)
+    request = _request(session, place, patient_id, row, asked, now)
     plans = planner.plan(request)
     names = {resource.id: resource.name for resource in request.free.resources}
-    return Options(request.protocol, plans, names, () if plans else tuple(explain.why_nothing_fits(request)))
+    if plans:
+        return Options(row.title, plans, names, _choice(request, asked))
+    first = max(asked.first_day - WIDER, now.astimezone(place.zone).date())
+    wider = capacity.load(
+        session,
+        place,
+        first,
+        asked.first_day + AHEAD + WIDER,
+        patient_id=patient_id,
+        apart=request.protocol.min_gap,
+    )
+    helps = relaxations(request, wider)
+    return Options(row.title, (), names, None, () if helps else why_nothing_fits(request), helps)
+
+
+def _choice(request: PlanRequest, asked: PlanCourse) -> Choice | None:
+    """Return the chosen plan, with another place for each visit whose own was taken; None: there is none, or no way."""
+    if not isinstance(asked, ChoosePlaces) or len(asked.visit) != request.protocol.visits:
+        return None
+    chosen = sorted(asked.visit, key=lambda one: one.starts_at)
+    try:
+        places, taken = _mended(request, chosen)
+        visits = _placed(request, places)
+    except Refused:
+        return None
+    if asked.change is None or not 1 <= asked.change <= len(visits):
+        return Choice(visits, taken)
+    return Choice(visits, taken, asked.change, _others(request, visits, asked.change))
+
+
+def _mended(request: PlanRequest, chosen: Sequence[Place]) -> tuple[list[Place], list[str]]:
+    """Return the places, those that are taken replaced by the next best, and what was taken.
+
+    Raises:
+        Refused: There is no other place for one of them between its neighbours.
+    """
+    places, taken = list(chosen), []
+    for n, one in enumerate(chosen):
+        before, after = _around(places, n)
+        try:
+            planner.place(request, n + 1, one.starts_at, room_id=one.room_id, before=before, after=after)
+        except Refused as refusal:
+            found = _elsewhere(request, places, n)
+            if not found:
+                raise
+            taken.append(refusal.message)
+            places[n] = as_place(found[0].visit)
+    return places, taken
+
+
+def _around(places: Sequence[Place], n: int) -> tuple[datetime | None, datetime | None]:
+    before = places[n - 1].starts_at if n else None
+    return before, places[n + 1].starts_at if n + 1 < len(places) else None
+
+
+def _elsewhere(
+    request: PlanRequest, places: Sequence[Place], n: int, physician_id: UUID = _ANYBODY
+) -> list[Alternative]:
+    """Return other places for visit number `n` (from 0) between those beside it, the best first."""
+    before, after = _around(places, n)
+    found = planner.alternatives(
+        request,
+        n + 1,
+        instead_of=places[n].starts_at,
+        room_id=places[n].room_id,
+        physician_id=physician_id,
+        before=before,
+        after=after,
+    )
+    starts = [one.starts_at for one in places]
+    return [one for one in found if not _too_long(request, [*starts[:n], one.visit.starts_at, *starts[n + 1 :]])]
+
+
+def _others(request: PlanRequest, visits: Sequence[PlannedVisit], number: int) -> list[Alternative]:
+    places = [as_place(visit) for visit in visits]
+    return _elsewhere(request, places, number - 1, visits[number - 1].physician_id)
+
+
+def _version(session: Session, actor: Actor, protocol_id: UUID) -> ProtocolVersion:
+    row = clinic.get(session, actor, ProtocolVersion, protocol_id)
+    if row.retired_at is not None:
+        said = _("%(title)s is no longer booked in this version. Choose a series from the list.", title=row.title)
+        raise Refused(said, field="protocol_id")
+    return row
 
 
 def _request(
-    session: Session, actor: Actor, place: ClinicInfo, patient_id: UUID, asked: PlanCourse, now: datetime
+    session: Session, place: ClinicInfo, patient_id: UUID, row: ProtocolVersion, asked: PlanCourse, now: datetime
 ) -> PlanRequest:
-    row = clinic.get(session, actor, ProtocolVersion, asked.protocol_id)
-    last = asked.first_day + AHEAD
+    first, last = asked.first_day, asked.first_day + AHEAD
     if isinstance(asked, BookCourse) and asked.visit:  # nothing beyond the chosen days matters any more
-        last = min(last, max(one.starts_at for one in asked.visit).astimezone(place.zone).date())
+        days = [one.starts_at.astimezone(place.zone).date() for one in asked.visit]
+        first, last = max(first, min(days)), min(last, max(days))
     protocol = Protocol.from_data(row.definition)
-    free = capacity.load(session, place, asked.first_day, last, patient_id=patient_id, apart=protocol.min_gap)
-    wishes = Wishes(earliest=asked.first_day, preferred_time=asked.preferred_time)
-    return PlanRequest(protocol, free, patient_id, wishes, now, country=place.country)
+    free = capacity.load(session, place, first, last, patient_id=patient_id, apart=protocol.min_gap)
+    return PlanRequest(protocol, free, patient_id, asked.wishes, now, country=place.country)
 
 
 def protocols(session: Session, actor: Actor) -> list[ProtocolVersion]:
@@ -98,19 +242,21 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
 
     Raises:
         NotFound: The patient or the protocol is not this clinic's.
-        Refused: A place was taken meanwhile, or the places break the protocol.
+        Refused: A place was taken meanwhile, the places break the protocol, or it is no longer given.
     """
     place = clinic.info(session, actor.clinic_id)
     capacity.lock(session, place, patient_id)
     patient = clinic.get(session, actor, Patient, patient_id)
-    row = clinic.get(session, actor, ProtocolVersion, wanted.protocol_id)
-    planned = _checked(_request(session, actor, place, patient_id, wanted, now), wanted.visit)
+    row = _version(session, actor, wanted.protocol_id)
+    request = _request(session, place, patient_id, row, wanted, now)
+    planned = _placed(request, sorted(wanted.visit, key=lambda one: one.starts_at))
     course = Course(
         clinic_id=place.id,
         patient_id=patient.id,
         protocol_id=row.id,
         indication=wanted.indication,
         sequence=1 + _courses_before(session, patient.id, row),
+        wishes=wanted.wishes.to_data(),
         created_at=now,
         created_by=actor.user_id,
     )
@@ -122,19 +268,24 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
     hold(session, list(zip(visits, planned, strict=True)))
     reminders.plan_for_course(session, actor, course, visits, now=now)
     followup.plan_for_course(session, actor, course, visits, now=now)
-    audit.record(session, actor, "book course", patient_id=patient.id, subject=f"course {course.id}", now=now)
+    granted = {"longest_gap": wanted.longest_gap} if wanted.longest_gap else None
+    subject = f"course {course.id}"
+    audit.record(session, actor, "book course", patient_id=patient.id, subject=subject, detail=granted, now=now)
     return course
 
 
-def _checked(request: PlanRequest, chosen: Sequence[Place]) -> list[PlannedVisit]:
+def _placed(request: PlanRequest, chosen: Sequence[Place]) -> list[PlannedVisit]:
     """Return the chosen places as visits with their claims, if each is still free and the protocol allows them."""
-    protocol, zone = request.protocol, request.free.days.zone
-    chosen = sorted(chosen, key=lambda one: one.starts_at)
-    if len(chosen) != protocol.visits:
-        raise Refused(_("This series has %(n)s visits. Choose one of the options.", n=protocol.visits), field="visit")
-    if span_days([one.starts_at for one in chosen], zone) > protocol.max_span_days:
+    if len(chosen) != request.protocol.visits:
+        n = request.protocol.visits
+        raise Refused(_("This series has %(n)s visits. Choose one of the options.", n=n), field="visit")
+    if _too_long(request, [one.starts_at for one in chosen]):
         raise Refused(_("This series would take too long. Choose one of the options."), field="visit")
     return planner.place_series(request, [(one.starts_at, one.room_id) for one in chosen])
+
+
+def _too_long(request: PlanRequest, starts: Sequence[datetime]) -> bool:
+    return span_days(starts, request.free.days.zone) > request.limits.max_span_days
 
 
 def _courses_before(session: Session, patient_id: UUID, protocol: ProtocolVersion) -> int:

@@ -34,24 +34,37 @@ def as_place(visit: PlannedVisit) -> Place:
 
 def spell(visit: PlannedVisit) -> str:
     """Return the place of a visit as a form carries it."""
-    return f"{visit.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}~{visit.room_id}"
+    return f"{spell_instant(visit.starts_at)}~{visit.room_id}"
+
+
+def spell_instant(instant: datetime) -> str:
+    """Return an instant as a form carries it: "2026-03-09T15:00Z"."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _place(value: object) -> object:
     if not isinstance(value, str):
         return value
-    found = _SPELLED.fullmatch(value)
+    at, _tilde, room = value.partition("~")
+    return Place(_read(at), UUID(room)) if _ROOM.fullmatch(room) else None
+
+
+def _instant(value: object) -> object:
+    return _read(value) if isinstance(value, str) else value
+
+
+def _read(text: str) -> datetime:
     try:
-        return Place(datetime.fromisoformat(found[1]), UUID(found[2])) if found else None
+        return datetime.fromisoformat(text if _INSTANT.fullmatch(text) else "")
     except ValueError:
         raise ValueError(_("This is not one of the places shown. Choose one again.")) from None
 
 
 # As `spell` writes it, and nothing else that Python would read.
-_SPELLED = re.compile(
-    r"(20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]Z)~([0-9a-f-]{36})"
-)
+_INSTANT = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]Z")
+_ROOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ChosenPlace = Annotated[Place, BeforeValidator(_place)]
+ChosenInstant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 def visit_at(course: Course, planned: PlannedVisit, now: datetime) -> Visit:
