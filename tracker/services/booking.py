@@ -7,7 +7,7 @@ everything locked, and the database has the last word.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -17,56 +17,27 @@ from sqlalchemy.orm import Session
 from tracker.errors import Refused
 from tracker.models import Course, Patient, ProtocolVersion
 from tracker.rules import planner
-from tracker.rules.explain import why_nothing_fits
-from tracker.rules.fields import ClockTime, ComingDay, Command, Day, Number
+from tracker.rules.fields import Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import HARD_UNLESS_SAID, Alternative, Plan, PlannedVisit, PlanRequest, Relaxation, Wish, Wishes
+from tracker.rules.plan import Alternative, Plan, PlannedVisit, PlanRequest, Relaxation, WishPrice
 from tracker.rules.protocol import Protocol
-from tracker.rules.relax import relaxations
 from tracker.rules.spacing import span_days
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
-from tracker.services.places import ChosenInstant, ChosenPlace, Place, as_place, hold, visit_at
+from tracker.services.places import ChosenPlace, Place, as_place, hold, visit_at
+from tracker.services.wishing import MOST, WishFields
 from tracker.text import gettext as _
 
 AHEAD = timedelta(weeks=6)  # how far a plan looks beyond the first day
 WIDER = timedelta(weeks=3)  # how much further, before and after, when nothing fits
-MOST = 60  # of anything that a form may repeat
 _ANYBODY = UUID(int=0)  # a place that was chosen names no physician
 
-Weekday = Annotated[Number, Field(ge=0, le=6)]
-# Wishes that a form calls what the planner calls them.
-_SAME = (
-    *("weekdays", "days_off", "arrive_from", "leave_by", "preferred_time"),
-    *("room_id", "clinician_id", "also", "longest_gap"),
-)
 
-
-class PlanCourse(Command):
-    """What a coordinator asks for: which series, and what the patient wishes; see `rules.plan.Wishes`."""
+class PlanCourse(WishFields):
+    """What a coordinator asks for: which series, and what the patient wishes."""
 
     protocol_id: UUID
-    first_day: ComingDay
-    weekdays: frozenset[Weekday] = frozenset()
-    days_off: Annotated[frozenset[Day], Field(max_length=MOST)] = frozenset()
-    arrive_from: ClockTime | None = None
-    leave_by: ClockTime | None = None
-    preferred_time: ClockTime | None = None
-    room_id: UUID | None = None
-    clinician_id: UUID | None = None
-    must: frozenset[Wish] = HARD_UNLESS_SAID
-    also: Annotated[frozenset[ChosenInstant], Field(max_length=MOST)] = frozenset()
-    longest_gap: Annotated[Number, Field(ge=1, le=60)] | None = None
-
-    @property
-    def wishes(self) -> Wishes:
-        """What the planner is to keep."""
-        return Wishes(
-            earliest=self.first_day,
-            hard=self.must,
-            **{name: getattr(self, name) for name in _SAME},
-        )
 
 
 class ChoosePlaces(PlanCourse):
@@ -81,12 +52,6 @@ class BookCourse(PlanCourse):
 
     indication: Indication
     visit: tuple[ChosenPlace, ...]
-
-
-def fields_of(wishes: Wishes) -> dict[str, Any]:
-    """Return wishes by the names of the fields in which a form asks for them."""
-    same = {name: getattr(wishes, name) for name in _SAME}
-    return {"first_day": wishes.earliest, "must": wishes.hard, **same}
 
 
 @dataclass(frozen=True)
@@ -110,8 +75,9 @@ class Options:
     plans: Sequence[Plan]
     names: Mapping[UUID, str]  # of rooms and staff
     choice: Choice | None = None
-    why_not: Sequence[str] = ()
+    prices: Sequence[WishPrice] = ()
     helps: Sequence[Relaxation] = ()
+    scarce: str = ""  # what the clinic has too little of, when no single change would help
 
     def nurses(self, visits: Sequence[PlannedVisit]) -> list[str]:
         """Return the names of the nurses of a plan, in the order of their first visit."""
@@ -132,7 +98,8 @@ def options(session: Session, actor: Actor, patient_id: UUID, asked: PlanCourse,
     plans = planner.plan(request)
     names = {resource.id: resource.name for resource in request.free.resources}
     if plans:
-        return Options(row.title, plans, names, _choice(request, asked))
+        prices = planner.wish_prices(request, plans[0])
+        return Options(row.title, plans, names, _choice(request, asked), prices)
     first = max(asked.first_day - WIDER, now.astimezone(place.zone).date())
     wider = capacity.load(
         session,
@@ -142,8 +109,8 @@ def options(session: Session, actor: Actor, patient_id: UUID, asked: PlanCourse,
         patient_id=patient_id,
         apart=request.protocol.min_gap,
     )
-    helps = relaxations(request, wider)
-    return Options(row.title, (), names, None, () if helps else why_nothing_fits(request), helps)
+    helps = planner.relaxations(request, wider)
+    return Options(row.title, (), names, scarce="" if helps else planner.scarcity(request), helps=helps)
 
 
 def _choice(request: PlanRequest, asked: PlanCourse) -> Choice | None:

@@ -1,4 +1,4 @@
-"""Move one visit that is booked, and replace one that was missed. `shifting` moves the rest of a series as one.
+"""Move one visit that is booked. `replacing` makes up for one that was missed, `shifting` moves the rest as one course.
 
 Whoever moves sends along what was shown (`seen`, `version`); it is looked at once more with everything locked, and a
 page that is older than somebody else's change moves nothing. What the patient asked for when the series was booked is
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session, joinedload
 from tracker.errors import Refused, Stale
 from tracker.models import Claim, Course, Resource, Visit, VisitEvent
 from tracker.rules import planner
-from tracker.rules.explain import gap_obstacle
 from tracker.rules.fields import Command, Line, Number
 from tracker.rules.permissions import Actor
 from tracker.rules.plan import Alternative, PlannedVisit, PlanRequest, Wishes
@@ -25,7 +24,7 @@ from tracker.rules.protocol import Protocol
 from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.visit import say as say_status
-from tracker.rules.vocabulary import CourseStatus, VisitStatus
+from tracker.rules.vocabulary import VisitStatus
 from tracker.services import audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
 from tracker.services.places import ChosenPlace, hold, visit_at
@@ -50,9 +49,13 @@ class Standing:
 
     @cached_property
     def limits(self) -> Protocol:
-        """The same with the longest gap that was granted when it was booked."""
-        granted = Wishes.from_data(self.course.wishes).longest_gap if self.course.wishes else None
-        return self.protocol.with_longer_gap(granted)
+        """The same with the longest gap that was granted."""
+        return self.protocol.with_longer_gap(self.wishes(date.min).longest_gap)
+
+    def wishes(self, earliest: date) -> Wishes:
+        """Return what the patient asked for, for places from `earliest` on."""
+        kept = self.course.wishes
+        return replace(Wishes.from_data(kept), earliest=earliest) if kept else Wishes(earliest)
 
     @cached_property
     def counted(self) -> list[Visit]:
@@ -109,8 +112,12 @@ def request_for(
     moved: Iterable[Visit],
     given: Iterable[Visit],
     now: datetime,
+    wishes: Wishes | None = None,
 ) -> PlanRequest:
-    """Ask for places on `days`; what the `moved` visits hold is free, the `given` ones stay where they are."""
+    """Ask for places on `days`; what the `moved` visits hold is free, the `given` ones stay where they are.
+
+    What the patient wishes is what was asked for at booking, unless `wishes` say otherwise.
+    """
     first, last = days
     protocol, course = series.protocol, series.course
     free = capacity.load(
@@ -122,7 +129,7 @@ def request_for(
         without=[one.id for one in moved],
         apart=protocol.min_gap,
     )
-    wishes = replace(Wishes.from_data(course.wishes), earliest=first) if course.wishes else Wishes(earliest=first)
+    wishes = wishes or series.wishes(first)
     starts = tuple(one.starts_at for one in given)
     return PlanRequest(protocol, free, course.patient_id, wishes, now, starts, country=series.clinic.country)
 
@@ -188,19 +195,43 @@ def follow(
     audit.record(session, actor, done, patient_id=course.patient_id, subject=subject, now=now)
 
 
-def _too_long(request: PlanRequest, starts_at: datetime) -> bool:
+def too_long(request: PlanRequest, starts_at: datetime) -> bool:
     """Return whether the series would take too many days with another visit there."""
     return span_days([*request.given, starts_at], request.free.days.zone) > request.limits.max_span_days
 
 
-def _check_span(request: PlanRequest, starts_at: datetime) -> None:
-    if _too_long(request, starts_at):
+def check_span(request: PlanRequest, starts_at: datetime) -> None:
+    if too_long(request, starts_at):
         days = request.limits.max_span_days
         said = _("Then the series would take more than %(n)s days. Choose an earlier day.", n=days)
         raise Refused(said, field="place")
 
 
-# One visit
+def check_seen(series: Standing, seen: str) -> None:
+    """Raise Stale if the series is no longer as a form showed it."""
+    if series.seen != seen:
+        raise Stale(_("Somebody changed this series since you opened it. Look at it again."))
+
+
+def add(
+    session: Session,
+    actor: Actor,
+    series: Standing,
+    planned: PlannedVisit,
+    missed: Visit | None,
+    reason: str | None,
+    *,
+    now: datetime,
+) -> Visit:
+    """Add a visit to a series and hold its place; its history says instead of which it is."""
+    visit = visit_at(series.course, planned, now)
+    session.add(visit)
+    session.flush()
+    if missed:
+        was = {"when": series.said(missed.starts_at), "state": say_status(missed.status)}
+        note(session, actor, visit, _("Instead of %(when)s (%(state)s)", **was), reason, now=now)
+    hold(session, [(visit, planned)])
+    return visit
 
 
 class MoveVisit(Command):
@@ -215,10 +246,10 @@ def move_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetim
     """Return other places for a visit between its neighbours, the best first."""
     visit = clinic.get(session, actor, Visit, visit_id)
     series = standing(session, actor, visit.course_id)
-    return _alternatives(_move_request(session, series, visit, now), series, visit, visit.starts_at)
+    return alternatives(move_request(session, series, visit, now), series, visit, visit.starts_at)
 
 
-def _alternatives(request: PlanRequest, series: Standing, visit: Visit, instead_of: datetime) -> list[Alternative]:
+def alternatives(request: PlanRequest, series: Standing, visit: Visit, instead_of: datetime) -> list[Alternative]:
     before, after = series.around(visit.ordinal)
     found = planner.alternatives(
         request,
@@ -229,10 +260,10 @@ def _alternatives(request: PlanRequest, series: Standing, visit: Visit, instead_
         before=before,
         after=after,
     )
-    return [one for one in found if not _too_long(request, one.visit.starts_at)]
+    return [one for one in found if not too_long(request, one.visit.starts_at)]
 
 
-def _move_request(session: Session, series: Standing, visit: Visit, now: datetime) -> PlanRequest:
+def move_request(session: Session, series: Standing, visit: Visit, now: datetime) -> PlanRequest:
     """Ask for places of one visit; it may go as far as its neighbours let it."""
     before, after = series.around(visit.ordinal)
     last = series.day(after) if after else max(series.day(now), series.day(visit.starts_at)) + AHEAD
@@ -255,144 +286,10 @@ def move_visit(session: Session, actor: Actor, visit_id: UUID, wanted: MoveVisit
         raise Stale(_("Somebody changed this visit since you opened it. Look at it again."))
     if visit.status is not VisitStatus.BOOKED:
         raise Refused(_("This visit has begun or is over, so it stays where it is."))
-    request = _move_request(session, series, visit, now)
+    request = move_request(session, series, visit, now)
     near = dict(zip(("before", "after"), series.around(visit.ordinal), strict=True))
     planned = planner.place(request, visit.ordinal, wanted.place.starts_at, room_id=wanted.place.room_id, **near)
-    _check_span(request, planned.starts_at)
+    check_span(request, planned.starts_at)
     told = put(session, actor, series, [(visit, planned)], wanted.reason, now=now)
     follow(session, actor, series, "move visit", f"visit {visit.id}", told=told, now=now)
-    return visit
-
-
-# One that was missed
-
-
-class ReplaceVisit(Command):
-    """Where the visit goes that takes a missed one's place; `seen` is the series as it was shown."""
-
-    place: ChosenPlace
-    seen: Line
-    reason: Line | None = None
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """Where a missed visit could be made up for: at its place in the series, or after the last visit."""
-
-    series: Standing
-    visit: Visit
-    between: Sequence[Alternative]
-    at_end: Sequence[Alternative]
-
-
-def replacement_options(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) -> Replacement:
-    """Return where a visit that was missed, not treated or cancelled can be replaced.
-
-    Raises:
-        NotFound: The visit is not this clinic's.
-        Refused: There is nothing to replace.
-    """
-    visit = clinic.get(session, actor, Visit, visit_id)
-    series = standing(session, actor, visit.course_id)
-    _check_missing(series, visit)
-    # A second later, so that a place given up by mistake is offered again.
-    between = _alternatives(
-        _move_request(session, series, visit, now), series, visit, visit.starts_at + timedelta(seconds=1)
-    )
-    return Replacement(series, visit, between, _at_end(session, series, visit, now))
-
-
-def _at_end(session: Session, series: Standing, visit: Visit, now: datetime) -> list[Alternative]:
-    """Return places after the last visit, if those that stay may follow one another without the missed one."""
-    before, after = series.around(visit.ordinal)
-    following = next((one for one in series.counted if one.starts_at == after), None)
-    if following is None or (
-        following.status is VisitStatus.BOOKED and gap_obstacle(series.limits, before, following.starts_at, None)
-    ):
-        return []
-    last = series.counted[-1].starts_at
-    request = _end_request(session, series, now)
-    usual = last + timedelta(days=max(series.protocol.rhythm, default=0))
-    found = planner.alternatives(
-        request,
-        series.protocol.visits,
-        instead_of=usual,
-        room_id=visit.room_id,
-        physician_id=visit.physician_id,
-        before=last,
-    )
-    return [one for one in found if not _too_long(request, one.visit.starts_at)]
-
-
-def _end_request(session: Session, series: Standing, now: datetime) -> PlanRequest:
-    last = series.day(series.counted[-1].starts_at)
-    first = max(series.day(now), last)
-    return request_for(session, series, (first, first + AHEAD), moved=(), given=series.counted, now=now)
-
-
-def replace_visit(session: Session, actor: Actor, visit_id: UUID, wanted: ReplaceVisit, *, now: datetime) -> Visit:
-    """Book a visit for one that was missed: with its number, or after the last one, and those after it move up.
-
-    Raises:
-        NotFound: The visit is not this clinic's.
-        Stale: Somebody changed the series since the form was opened.
-        Refused: There is nothing to replace, or the place doesn't do.
-    """
-    series = locked(session, actor, clinic.get(session, actor, Visit, visit_id).course_id)
-    missed = next(one for one in series.visits if one.id == visit_id)
-    _check_missing(series, missed)
-    check_seen(series, wanted.seen)
-    last = series.counted[-1] if series.counted else None
-    if last and last.ordinal > missed.ordinal and wanted.place.starts_at > last.starts_at:
-        request, ordinal = _end_request(session, series, now), series.protocol.visits
-        _close_up(session, series, missed.ordinal)
-    else:
-        request, ordinal = _move_request(session, series, missed, now), missed.ordinal
-    near = dict(zip(("before", "after"), series.around(ordinal), strict=True))
-    planned = planner.place(request, ordinal, wanted.place.starts_at, room_id=wanted.place.room_id, **near)
-    _check_span(request, planned.starts_at)
-    visit = add(session, actor, series, planned, missed, wanted.reason, now=now)
-    follow(session, actor, series, "replace visit", f"visit {visit.id}", told=True, now=now)
-    return visit
-
-
-def _check_missing(series: Standing, visit: Visit) -> None:
-    if series.course.status is not CourseStatus.ACTIVE:
-        raise Refused(_("This series is over, so no visit of it is booked any more."))
-    if visit.status not in NOT_COUNTED or visit.ordinal not in series.missing:
-        raise Refused(_("This visit needs no replacement: the series has its visit %(n)s.", n=visit.ordinal))
-
-
-def check_seen(series: Standing, seen: str) -> None:
-    """Raise Stale if the series is no longer as a form showed it."""
-    if series.seen != seen:
-        raise Stale(_("Somebody changed this series since you opened it. Look at it again."))
-
-
-def _close_up(session: Session, series: Standing, number: int) -> None:
-    """Number the visits after a missed one from its number on: whoever comes next gets that infusion."""
-    for visit in series.counted:
-        if visit.ordinal > number:
-            visit.ordinal -= 1
-            session.flush()  # one by one, lowest first: no two visits hold a number even for a moment
-
-
-def add(
-    session: Session,
-    actor: Actor,
-    series: Standing,
-    planned: PlannedVisit,
-    missed: Visit | None,
-    reason: str | None,
-    *,
-    now: datetime,
-) -> Visit:
-    """Add a visit to a series and hold its place; its history says instead of which it is."""
-    visit = visit_at(series.course, planned, now)
-    session.add(visit)
-    session.flush()
-    if missed:
-        was = {"when": series.said(missed.starts_at), "state": say_status(missed.status)}
-        note(session, actor, visit, _("Instead of %(when)s (%(state)s)", **was), reason, now=now)
-    hold(session, [(visit, planned)])
     return visit

@@ -11,24 +11,24 @@ from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
 from tracker.models import Course, Visit
-from tracker.rules import explain, planner
-from tracker.rules.fields import ComingDay, Command, Line, Number
+from tracker.rules import planner
+from tracker.rules.fields import Line, Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import Plan, PlanRequest
+from tracker.rules.plan import Plan, PlanRequest, Relaxation, Wishes
 from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, VisitStatus
 from tracker.services import moving
 from tracker.services.moving import AHEAD, Standing
 from tracker.services.places import ChosenPlace
+from tracker.services.wishing import WishFields
 from tracker.text import gettext as _
 
 
-class AskShift(Command):
-    """From which visit on the rest goes elsewhere, and from which day; none: the day after that visit's."""
+class AskShift(WishFields):
+    """From which visit on the rest goes elsewhere, and what the patient wishes now."""
 
     first: Annotated[Number, Field(ge=1)]
-    earliest: ComingDay | None = None
 
 
 class ShiftRest(AskShift):
@@ -41,15 +41,28 @@ class ShiftRest(AskShift):
 
 @dataclass(frozen=True)
 class Shift:
-    """What a coordinator chooses from: where the rest of a series could go."""
+    """What a coordinator chooses from: where the rest of a series could go, or what would help."""
 
     series: Standing
     first: int  # the number of the first visit that may move
     rest: Sequence[Visit]  # as they stand
-    earliest: date
     plans: Sequence[Plan]
     names: Mapping[UUID, str]  # of rooms and staff
-    why_not: Sequence[str]
+    helps: Sequence[Relaxation]
+    scarce: str  # what the clinic has too little of, when no single change would help
+
+
+def usual_wishes(session: Session, actor: Actor, course_id: UUID, first: int, *, now: datetime) -> Wishes:
+    """Return what the patient asked for, from the day after visit `first`, or after today if that one is over.
+
+    Raises:
+        NotFound: The series is not this clinic's.
+        Refused: It is over, or one of its visits has begun.
+    """
+    series = moving.standing(session, actor, course_id)
+    _first, rest = _rest(series, first)
+    day = max([series.day(now), *(series.day(one.starts_at) for one in rest[:1])])
+    return series.wishes(day + timedelta(days=1))
 
 
 def shift_options(session: Session, actor: Actor, course_id: UUID, asked: AskShift, *, now: datetime) -> Shift:
@@ -61,13 +74,15 @@ def shift_options(session: Session, actor: Actor, course_id: UUID, asked: AskShi
     """
     series = moving.standing(session, actor, course_id)
     first, rest = _rest(series, asked.first)
-    earliest = asked.earliest or _day_after(series, rest, now)
-    request = _request(session, series, first, (earliest, earliest + AHEAD), now)
-    booked = [one.starts_at for one in rest]
-    plans = [one for one in planner.plan(request, 4) if one.starts != booked][:3]
+    days = (asked.first_day, asked.first_day + AHEAD)
+    request = _request(session, series, first, days, asked, now)
+    booked = [(one.starts_at, one.room_id) for one in rest]
+    found = planner.plan(request, 4)
+    plans = [one for one in found if [(v.starts_at, v.room_id) for v in one.visits] != booked][:3]
     names = {resource.id: resource.name for resource in request.free.resources}
-    why_not = [] if plans else explain.why_nothing_fits(request)
-    return Shift(series, first, rest, earliest, plans, names, why_not)
+    helps = [] if found else planner.relaxations(request)
+    scarce = "" if found or helps else planner.scarcity(request)
+    return Shift(series, first, rest, plans, names, helps, scarce)
 
 
 def _rest(series: Standing, first: int) -> tuple[int, list[Visit]]:
@@ -82,15 +97,12 @@ def _rest(series: Standing, first: int) -> tuple[int, list[Visit]]:
     return first, rest
 
 
-def _day_after(series: Standing, rest: Sequence[Visit], now: datetime) -> date:
-    today = series.day(now)
-    return max(today, series.day(rest[0].starts_at)) + timedelta(days=1) if rest else today + timedelta(days=1)
-
-
-def _request(session: Session, series: Standing, first: int, days: tuple[date, date], now: datetime) -> PlanRequest:
+def _request(
+    session: Session, series: Standing, first: int, days: tuple[date, date], asked: AskShift, now: datetime
+) -> PlanRequest:
     given = [one for one in series.counted if one.ordinal < first]
     rest = [one for one in series.counted if one.ordinal >= first]
-    return moving.request_for(session, series, days, moved=rest, given=given, now=now)
+    return moving.request_for(session, series, days, moved=rest, given=given, now=now, wishes=asked.wishes)
 
 
 def shift_rest(session: Session, actor: Actor, course_id: UUID, wanted: ShiftRest, *, now: datetime) -> Course:
@@ -107,8 +119,9 @@ def shift_rest(session: Session, actor: Actor, course_id: UUID, wanted: ShiftRes
     chosen = sorted(wanted.visit, key=lambda one: one.starts_at)
     if len(chosen) != series.protocol.visits - first + 1:
         raise Refused(_("Choose one of the options."), field="visit")
-    days = (series.day(chosen[0].starts_at), series.day(chosen[-1].starts_at))
-    request = _request(session, series, first, days, now)
+    day = series.day(chosen[0].starts_at)
+    days = (day, min(day + AHEAD, series.day(chosen[-1].starts_at)))
+    request = _request(session, series, first, days, wanted, now)
     zone = series.clinic.zone
     if span_days([*request.given, *(one.starts_at for one in chosen)], zone) > request.limits.max_span_days:
         raise Refused(_("This series would take too long. Choose one of the options."), field="visit")
@@ -117,6 +130,7 @@ def shift_rest(session: Session, actor: Actor, course_id: UUID, wanted: ShiftRes
     missed = {one.ordinal: one for one in series.visits if one.status in NOT_COUNTED}
     moves = [(held[one.ordinal], one) for one in planned if one.ordinal in held]
     new = [one for one in planned if one.ordinal not in held]
+    series.course.wishes = wanted.wishes.to_data()
     told = moving.put(session, actor, series, moves, wanted.reason, now=now)
     for one in new:
         moving.add(session, actor, series, one, missed.get(one.ordinal), wanted.reason, now=now)

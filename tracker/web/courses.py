@@ -1,5 +1,7 @@
 """Book a series: say what is wished, see the options, take one."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,11 +15,14 @@ from tracker.errors import Refused
 from tracker.models import Patient
 from tracker.rules.fields import ClockTime, ComingDay, Command
 from tracker.rules.permissions import Permission
+from tracker.rules.plan import HARD_UNLESS_SAID, PlannedVisit, Wishes
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients, places
 from tracker.text import gettext as _
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
+from tracker.web.weeks import Cell, weeks
+from tracker.web.wishes import known, wish_values
 
 bp = Blueprint("courses", __name__)
 
@@ -48,44 +53,91 @@ def choose_patient() -> ResponseReturnValue:
 @bp.get("/patients/<uuid:patient_id>/courses/new")
 @access(Permission.BOOK_COURSE)
 def new(patient_id: UUID) -> ResponseReturnValue:
-    """Ask for the wishes and show the options that keep them."""
+    """Ask for the wishes and show the options that keep them, or other places for a visit of the one chosen."""
     if "protocol_id" not in request.args:
         tomorrow = g.today + timedelta(days=1)
-        return _page(patient_id, blank(**{"first_day": tomorrow, **request.args.to_dict()}))
+        return _page(patient_id, blank(**{"first_day": tomorrow, "must": HARD_UNLESS_SAID, **request.args.to_dict()}))
     form = _wished(request.args)
     return _page(patient_id, form, status=422 if form.errors else 200)
 
 
-def _wished(source: MultiDict[str, str]) -> Form[booking.PlanCourse]:
-    """Read the wishes out of a form that may hold more than them."""
-    names = booking.PlanCourse.model_fields
+def _wished(source: MultiDict[str, str], **instead: str) -> Form[booking.ChoosePlaces]:
+    """Read the wishes, and a plan that was chosen, out of a form that may hold more than them."""
+    names = booking.ChoosePlaces.model_fields.keys() - instead.keys()
     wished = MultiDict((name, value) for name, value in source.items(multi=True) if name in names)
-    return parse(booking.PlanCourse, wished, today=g.today, zone=g.clinic.zone)
+    wished.update(instead)
+    return parse(booking.ChoosePlaces, wished, today=g.today, zone=g.clinic.zone)
 
 
 def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
     """Show the form with the options for what is wished, as far as it can be read."""
     wished = _wished(request.values)
+    if request.method == "POST" and wished.errors.keys() == {"first_day"}:
+        # A plan from yesterday: what it was made for is planned again, from today on.
+        said = _("This option is from an earlier day, and its first day is past. Here is what fits from today on.")
+        form.errors["first_day"] = said
+        wished = _wished(request.values, first_day=g.today.isoformat())
     if not wants_part():
         with transaction() as session:
             clinic.get(session, g.actor, Patient, patient_id)
             audit.record(session, g.actor, "read patient", patient_id=patient_id, now=g.now)
+    found = None
     with read() as session:
         patient = clinic.get(session, g.actor, Patient, patient_id)
-        choices = booking.protocols(session, g.actor)
-        found = None if wished.errors else booking.options(session, g.actor, patient_id, wished.command, now=g.now)
+        choices = known(session)
+        versions = booking.protocols(session, g.actor)
+        try:
+            found = None if wished.errors else booking.options(session, g.actor, patient_id, wished.command, now=g.now)
+        except Refused as refusal:
+            form, status = form.refused(refusal), 422
     return page(
         "courses/new.html",
         block="options",
         status=status,
         patient=patient,
         form=form,
-        protocols=choices,
+        protocols=versions,
+        known=choices,
         indications=list(Indication),
         indication=request.values.get("indication", ""),
         found=found,
+        wished=wished,
         spell=places.spell,
+        to=Addresses(patient_id, {**wished.values, "indication": request.values.get("indication")}),
+        weeks=_weeks,
     )
+
+
+def _weeks(visits: Sequence[PlannedVisit]) -> Sequence[Sequence[Cell]]:
+    return weeks([(visit.ordinal, visit.starts_at) for visit in visits], g.clinic.zone)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the links of the page lead: to itself with something else in it. `typed` is what it was asked for."""
+
+    patient_id: UUID
+    typed: Mapping[str, Any]
+
+    def wishing(self, wishes: Wishes) -> str:
+        """Return the address of the options for other wishes."""
+        names = ("protocol_id", "indication")
+        return self._address({name: self.typed.get(name) for name in names} | wish_values(wishes))
+
+    def change(self, visits: Sequence[PlannedVisit], visit: PlannedVisit) -> str:
+        """Return the address of other places for one visit of a plan."""
+        return self._address({**self._plan(visits), "change": visit.ordinal})
+
+    def replaced(self, visits: Sequence[PlannedVisit], place: PlannedVisit) -> str:
+        """Return the address of a plan with another place for one of its visits."""
+        return self._address(self._plan([place if one.ordinal == place.ordinal else one for one in visits]))
+
+    def _plan(self, visits: Sequence[PlannedVisit]) -> dict[str, Any]:
+        kept = {name: typed for name, typed in self.typed.items() if name != "change"}
+        return {**kept, "visit": [places.spell(visit) for visit in visits]}
+
+    def _address(self, asked: dict[str, Any]) -> str:
+        return url_for("courses.new", patient_id=self.patient_id, **asked)
 
 
 @bp.post("/patients/<uuid:patient_id>/courses")
