@@ -17,6 +17,9 @@ def test_every_column_of_a_day_has_its_class():
     assert spans == [str(n + 1) for n in range(COLUMNS)]
     hours = re.findall(r"^\.hours-(\d+) \{ --hours: \1; --columns: (\d+); \}$", sheet, re.M)
     assert hours == [(str(n), str(n * 60 // STEP)) for n in range(1, 25)]
+    for name, variable, most in (("line", "nth", 24), ("rows", "rows", 100), ("days", "days", 7)):
+        found = re.findall(rf"^\.{name}-(\d+) \{{ --{variable}: \1; \}}$", sheet, re.M)
+        assert found == [str(n + 1) for n in range(most)]
 
 
 def test_every_drawing_that_a_template_names_is_in_the_sprite():

@@ -17,6 +17,7 @@ from tracker.web import (
     access,
     accounts,
     bedside,
+    calendar,
     courses,
     errors,
     incoming,
@@ -30,7 +31,7 @@ from tracker.web import (
     worklist,
 )
 
-PAGES = (accounts, today, moves, patients, courses, bedside, notes, outcomes, worklist, messages, portal)
+PAGES = (accounts, today, calendar, moves, patients, courses, bedside, notes, outcomes, worklist, messages, portal)
 
 # Everything from here, nothing inline, nobody may frame us.
 POLICY = (

@@ -65,7 +65,7 @@ def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
 def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", form: str = "MMMEd") -> str:
     """Say a day: "Tue, Nov 24". An instant needs the `zone` to see it in.
 
-    `form` is a CLDR skeleton ("yMMMd": "Nov 24, 2026"), or "full" for "Tuesday, November 24".
+    `form` is a CLDR skeleton ("yMMMd": "Nov 24, 2026"), "full" for "Tuesday, November 24", or "weekday" for "Tuesday".
     """
     if isinstance(day, datetime):
         if zone is None:
@@ -87,6 +87,8 @@ def _day(day: date, locale: str, form: str) -> str:
     from babel import Locale
     from babel.dates import format_date, format_skeleton
 
+    if form == "weekday":
+        return format_date(day, "EEEE", locale=locale)
     if form != "full":
         return format_skeleton(form, datetime.combine(day, time()), locale=locale)
     # No skeleton has the weekday in full, so take the country's full date and leave out the year.

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from tracker.rules.agenda import Closed
 from tracker.rules.attention import (
     FINISHED,
     OFF_THE_BOARD,
@@ -25,10 +26,10 @@ from tracker.rules.attention import (
     minutes_of,
     problems,
 )
+from tracker.rules.availability import FreeTime
+from tracker.rules.columns import STEP, Away, Scale, away
 from tracker.rules.visit import IN_THE_ROOM
 from tracker.rules.vocabulary import VisitStatus
-
-STEP = 5  # minutes a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class RoomRow:
     room: RoomFacts
     bars: tuple[Bar, ...]
     free: tuple[FreePlace, ...]
+    away: tuple[Away, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,32 +125,32 @@ def draw(
     visits: Iterable[VisitFacts],
     tasks: Iterable[TaskFacts] = (),
     free: Mapping[UUID, Sequence[tuple[datetime, datetime]]] | None = None,
+    there: FreeTime | None = None,
+    closed: Sequence[Closed] = (),
     now: datetime,
 ) -> Board:
     """Draw the board of `day`.
 
     Args:
-        day: The day in `zone`.
-        zone: The clinic's zone.
-        hours: The clinic's opening and closing in minutes after local midnight; equal when it is closed.
+        day: The day in `zone`, the clinic's.
+        hours: The clinic's opening and closing in minutes after local midnight; equal when it never opens.
         rooms: In the order of the board.
         visits: Every visit that starts on `day`, called-off ones too.
         tasks: Open tasks that cannot wait for tomorrow.
         free: For each room the blocks (start, end) that could still be booked.
-        now: The instant it is drawn for.
+        there: When the rooms are there, that day alone; `closed` says why they are not.
+        now: When it is drawn for.
     """
     everything = sorted(visits, key=lambda visit: visit.starts_at)
     live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
-    scale = _Scale.around(day, zone, hours, live)
-    free = free or {}
+    scale = Scale.around(day, zone, hours, [(visit.starts_at, visit.ends_at) for visit in live])
     lines = {room.id: [visit for visit in live if visit.room_id == room.id] for room in rooms}
     rows = tuple(
         RoomRow(
             room,
             tuple(_bar(visit, lines[room.id], scale, now) for visit in lines[room.id]),
-            tuple(
-                FreePlace(start, scale.column(start), scale.span(start, end)) for start, end in free.get(room.id, ())
-            ),
+            tuple(FreePlace(at, scale.column(at), scale.span(at, end)) for at, end in (free or {}).get(room.id, ())),
+            away(there, room.id, scale, closed) if there else (),
         )
         for room in rooms
     )
@@ -172,45 +174,7 @@ def _urgency(need: Need) -> tuple[bool, bool, datetime]:
     return need.chip.level is not Level.STOP, need.task is not None, need.chip.at
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """From instants to columns: whole hours of the wall clock, wide enough for hours and visits."""
-
-    midnight: datetime
-    first_hour: int
-    hours: int
-
-    @classmethod
-    def around(cls, day: date, zone: ZoneInfo, hours: tuple[int, int], visits: Sequence[VisitFacts]) -> "_Scale":
-        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-        bounds = [*hours] if hours[0] < hours[1] else [8 * 60, 18 * 60]
-        for visit in visits:
-            bounds += [cls._wall(visit.starts_at, midnight), cls._wall(visit.ends_at, midnight)]
-        first = max(0, min(bounds)) // 60
-        return cls(midnight, first, min(24, -(-max(bounds) // 60)) - first)
-
-    @staticmethod
-    def _wall(instant: datetime, midnight: datetime) -> int:
-        local = instant.astimezone(midnight.tzinfo)
-        return (local.date() - midnight.date()).days * 1440 + local.hour * 60 + local.minute
-
-    def minute(self, instant: datetime) -> int:
-        """Minutes of the wall clock from the board's left edge."""
-        return self._wall(instant, self.midnight) - self.first_hour * 60
-
-    def holds(self, instant: datetime) -> bool:
-        return 0 <= self.minute(instant) < self.hours * 60
-
-    def column(self, instant: datetime) -> int:
-        return min(max(self.minute(instant), 0), self.hours * 60 - STEP) // STEP + 1
-
-    def span(self, start: datetime, end: datetime) -> int:
-        first = self.column(start)
-        last = min(-(-self.minute(end) // STEP), self.hours * 60 // STEP)
-        return max(1, last - first + 1)
-
-
-def _bar(visit: VisitFacts, line: Sequence[VisitFacts], scale: _Scale, now: datetime) -> Bar:
+def _bar(visit: VisitFacts, line: Sequence[VisitFacts], scale: Scale, now: datetime) -> Bar:
     span = scale.span(visit.starts_at, visit.ends_at)
     over = 0
     if visit.status in IN_THE_ROOM and now > visit.ends_at:

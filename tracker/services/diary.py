@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,7 +11,6 @@ from sqlalchemy import Row, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.models import (
-    Closure,
     Course,
     Dose,
     InfusionOrder,
@@ -27,12 +26,13 @@ from tracker.models import (
     VisitEvent,
     VitalReading,
 )
-from tracker.rules import adverse_events, board, dosing, followup, planner, vitals
+from tracker.rules import adverse_events, board, dosing, followup, vitals
+from tracker.rules.agenda import ALL, Filters
 from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
+from tracker.rules.availability import FreeTime
 from tracker.rules.permissions import Actor
-from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
-from tracker.services import capacity, clinic, settings
+from tracker.services import calendar, capacity, clinic, settings
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
@@ -44,63 +44,49 @@ Any_ = TypeVar("Any_")
 Rows = Sequence[Any]
 
 
-def day_board(session: Session, actor: Actor, place: ClinicInfo, day: date, *, now: datetime) -> board.Board:
-    """Return the board of `day`, a day in the clinic's zone."""
-    start, end = _bounds(place, day)
+def day_board(
+    session: Session, actor: Actor, place: ClinicInfo, day: date, filters: Filters = ALL, *, now: datetime
+) -> board.Board:
+    """Return the board of `day`, a day in the clinic's zone; narrowed, without what needs somebody elsewhere."""
+    start, end = calendar.bounds(place, day, day)
     rooms = clinic.resources(session, actor, ResourceKind.ROOM)
     tasks = _open_tasks(session, actor, end)
-    visits = _visits(session, actor, start, end, day, tasks, now)
+    visits = _visits(session, actor, (start, end), day, filters, tasks, now)
     shown = {visit.patient_id for visit in visits}
+    there = capacity.load(session, place, day, day)
     return board.draw(
         day=day,
         zone=place.zone,
-        hours=_hours(session, actor, day, start, end),
-        rooms=[RoomFacts(id=room.id, name=room.name, detail=room.detail) for room in rooms],
+        hours=hours_of(session, actor, day),
+        rooms=[
+            RoomFacts(id=room.id, name=room.name, detail=room.detail)
+            for room in rooms
+            if filters.room in (None, room.id)
+        ],
         visits=visits,
-        tasks=[_task(row) for row in tasks if _belongs(row, shown, now)],
-        free=_free(session, place, day, now),
+        tasks=[_task(row) for row in tasks if _belongs(row, shown, now)] if not filters else [],
+        free=_free(session, place, there, filters, now),
+        there=there,
+        closed=calendar.closed_times(session, place, day, day),
         now=now,
     )
 
 
-def _free(session: Session, place: ClinicInfo, day: date, now: datetime) -> dict[UUID, list[tuple[datetime, datetime]]]:
+def _free(
+    session: Session, place: ClinicInfo, there: FreeTime, filters: Filters, now: datetime
+) -> dict[UUID, list[tuple[datetime, datetime]]]:
     """Return the blocks that could still be booked, room by room; for a day that is over none."""
-    if day < now.astimezone(place.zone).date():
+    if there.days.first < now.astimezone(place.zone).date() or filters.clinician:
         return {}
-    query = select(ProtocolVersion.definition).where(
-        ProtocolVersion.clinic_id == place.id, ProtocolVersion.retired_at.is_(None)
-    )
-    first = session.scalars(query.order_by(ProtocolVersion.code).limit(1)).first()
-    if first is None:
-        return {}
-    free = capacity.load(session, place, day, day)
-    places = planner.free_places(Protocol.from_data(first), free, day, not_before=now)
-    found: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for one in places:
-        taken = found[one.room_id]
-        start = max(one.starts_at, taken[-1][1]) if taken else one.starts_at
-        while start <= one.latest_start:  # a long gap has room for more than one
-            taken.append((start, start + one.block))
-            start += one.block
-    return found
+    protocol = calendar.usual_protocol(session, place.id, filters.protocol)
+    return calendar.free_by_room(protocol, there, there.days.first, now) if protocol else {}
 
 
-def _bounds(place: ClinicInfo, day: date) -> tuple[datetime, datetime]:
-    first, following = (datetime.combine(d, time(), place.zone).astimezone(UTC) for d in (day, day + timedelta(days=1)))
-    return first, following
-
-
-def _hours(session: Session, actor: Actor, day: date, start: datetime, end: datetime) -> tuple[int, int]:
-    """Return opening and closing in minutes after midnight; equal on a closed day."""
-    closed = select(Closure.id).where(
-        Closure.clinic_id == actor.clinic_id,
-        Closure.resource_id.is_(None),
-        Closure.starts_at <= start + timedelta(hours=12),
-        Closure.ends_at > start + timedelta(hours=12),
-    )
+def hours_of(session: Session, actor: Actor, day: date) -> tuple[int, int]:
+    """Return opening and closing of a weekday in minutes after midnight, closures aside; equal if it never opens."""
     hours = session.execute(
         select(OpeningHours.starts_minute, OpeningHours.ends_minute).where(
-            OpeningHours.clinic_id == actor.clinic_id, OpeningHours.weekday == day.weekday(), ~closed.exists()
+            OpeningHours.clinic_id == actor.clinic_id, OpeningHours.weekday == day.weekday()
         )
     ).first()
     return (hours[0], hours[1]) if hours else (0, 0)
@@ -116,7 +102,7 @@ def _by(rows: Iterable[Any_], key: Callable[[Any_], Any]) -> dict[Any, list[Any_
 # Visits
 
 
-def _visit_query(actor: Actor, start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+def _visit_query(actor: Actor, start: datetime, end: datetime, filters: Filters) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Visit,
@@ -133,15 +119,26 @@ def _visit_query(actor: Actor, start: datetime, end: datetime) -> Select[*tuple[
         .join(Course, Course.id == Visit.course_id)
         .join(ProtocolVersion, ProtocolVersion.id == Course.protocol_id)
         .join(StaffMember, StaffMember.id == Visit.nurse_id)
-        .where(Visit.clinic_id == actor.clinic_id, Visit.starts_at >= start, Visit.starts_at < end)
+        .where(
+            Visit.clinic_id == actor.clinic_id,
+            Visit.starts_at >= start,
+            Visit.starts_at < end,
+            *calendar.narrowed(filters),
+        )
         .order_by(Visit.starts_at)
     )
 
 
 def _visits(
-    session: Session, actor: Actor, start: datetime, end: datetime, day: date, tasks: Rows, now: datetime
+    session: Session,
+    actor: Actor,
+    times: tuple[datetime, datetime],
+    day: date,
+    filters: Filters,
+    tasks: Rows,
+    now: datetime,
 ) -> list[VisitFacts]:
-    rows = session.execute(_visit_query(actor, start, end)).all()
+    rows = session.execute(_visit_query(actor, *times, filters)).all()
     if not rows:
         return []
     more = _More(session, actor, [row.Visit for row in rows], tasks, day, now)
@@ -224,7 +221,7 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
     return VisitFacts(
         id=visit.id,
         patient_id=visit.patient_id,
-        patient=say_name(row),
+        patient=calendar.say_name(row),
         ordinal=visit.ordinal,
         of=row.definition["visits"],
         sequence=row.sequence,
@@ -258,11 +255,6 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
         side_effect=_say_effect(more.effects.get(visit.id)),
         note_signed=visit.id in more.signed,
     )
-
-
-def say_name(row: Any) -> str:
-    """Return a patient's name as lists sort it: "Tran, Linh"; the preferred given name where there is one."""
-    return f"{row.family_name}, {row.preferred_name or row.given_name}"
 
 
 def _order(visit: Visit, more: _More) -> InfusionOrder | None:
@@ -338,7 +330,7 @@ def _task(row: Row[Any]) -> TaskFacts:
         id=task.id,
         title=followup.say(task.kind),
         patient_id=task.patient_id,
-        patient=say_name(row) if task.patient_id else "",
+        patient=calendar.say_name(row) if task.patient_id else "",
         detail=task.detail,
         urgent=task.urgent,
         due_at=task.due_at,
