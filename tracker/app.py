@@ -27,11 +27,26 @@ from tracker.web import (
     outcomes,
     patients,
     portal,
+    shifts,
     today,
     worklist,
 )
 
-PAGES = (accounts, today, calendar, moves, patients, courses, bedside, notes, outcomes, worklist, messages, portal)
+PAGES = (
+    accounts,
+    today,
+    calendar,
+    moves,
+    shifts,
+    patients,
+    courses,
+    bedside,
+    notes,
+    outcomes,
+    worklist,
+    messages,
+    portal,
+)
 
 # Everything from here, nothing inline, nobody may frame us.
 POLICY = (

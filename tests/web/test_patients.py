@@ -224,7 +224,7 @@ def test_the_page_has_the_series_with_its_numbers(house, browser):
 
     shown = browser(house.physician).get(f"/patients/{ada}").text
     assert all(
-        words in shown for words in ("Allergy: Latex", "Lithium", "1 of 4 given", "no-show", "Charles", "signed")
+        words in shown for words in ("Allergy: Latex", "Lithium", "1 of 6 given", "no-show", "Charles", "signed")
     )
     assert re.search(r'data-label="Peak systolic">151<', shown)
     assert re.search(r'data-label="Dose, mg">40<', shown)

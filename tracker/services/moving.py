@@ -5,6 +5,7 @@ page that is older than somebody else's change moves nothing. What the patient a
 kept by every move; a place that somebody chose by hand goes before it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -182,6 +183,15 @@ def note(session: Session, actor: Actor, visit: Visit, went: str, reason: str | 
             detail=" · ".join(filter(None, (went, reason))),
         )
     )
+
+
+def history(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, list[VisitEvent]]:
+    """Return how visits came to their places, each visit's moves in their order."""
+    query = select(VisitEvent).where(VisitEvent.visit_id.in_(visit_ids), VisitEvent.kind == "moved")
+    found: dict[UUID, list[VisitEvent]] = defaultdict(list)
+    for event in session.scalars(query.order_by(VisitEvent.entered_at, VisitEvent.id)):
+        found[event.visit_id].append(event)
+    return found
 
 
 def follow(

@@ -21,13 +21,14 @@ from tracker.models import (
     Task,
     UserAccount,
     Visit,
+    VisitEvent,
     VitalReading,
 )
 from tracker.rules.delivery import UNSENT
 from tracker.rules.permissions import Actor
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
-from tracker.services import messages, outcomes, settings
+from tracker.services import messages, moving, outcomes, settings
 from tracker.services.patient_details import Record, record_of
 from tracker.services.visit_record import BASE
 
@@ -46,6 +47,7 @@ class VisitLine:
     peak_systolic: int | None
     score: int | None  # PHQ-9 taken for it
     notes: tuple[Note, ...]
+    moves: Sequence[VisitEvent]  # how it came to its place
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,16 @@ class Series:
 
     @property
     def planned(self) -> int:
-        """How many visits the series has, missed ones not counted."""
-        return sum(line.visit.status not in NOT_COUNTED for line in self.lines)
+        """How many visits the series is to have: one that was missed is replaced, not counted."""
+        visits: int = self.course.protocol.definition["visits"]
+        return visits
+
+    @property
+    def to_replace(self) -> set[UUID]:
+        """The visits that were missed, not treated or cancelled, and have no other one for them yet."""
+        held = {line.visit.ordinal for line in self.lines if line.visit.status not in NOT_COUNTED}
+        last = {line.visit.ordinal: line.visit.id for line in self.lines}  # the lines are in order of time
+        return {visit_id for ordinal, visit_id in last.items() if ordinal not in held}
 
     @property
     def done(self) -> int:
@@ -140,9 +150,10 @@ def _lines(session: Session, patient_id: UUID) -> dict[UUID, list[VisitLine]]:
     rows = session.execute(query).all()
     ids = [visit.id for visit, _room, _mg in rows]
     peaks, scores, notes = _peaks(session, ids), _scores(session, ids), _notes(session, ids)
+    moves = moving.history(session, ids)
     lines = defaultdict(list)
     for visit, room, mg in rows:
-        more = (peaks.get(visit.id), scores.get(visit.id), tuple(notes[visit.id]))
+        more = (peaks.get(visit.id), scores.get(visit.id), tuple(notes[visit.id]), moves.get(visit.id, ()))
         lines[visit.course_id].append(VisitLine(visit, room, mg, *more))
     return lines
 

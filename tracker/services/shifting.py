@@ -14,7 +14,7 @@ from tracker.models import Course, Visit
 from tracker.rules import planner
 from tracker.rules.fields import Line, Number
 from tracker.rules.permissions import Actor
-from tracker.rules.plan import Plan, PlanRequest, Relaxation, Wishes
+from tracker.rules.plan import Plan, PlannedVisit, PlanRequest, Relaxation, Wishes
 from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, VisitStatus
@@ -50,6 +50,10 @@ class Shift:
     names: Mapping[UUID, str]  # of rooms and staff
     helps: Sequence[Relaxation]
     scarce: str  # what the clinic has too little of, when no single change would help
+
+    def nurses(self, visits: Sequence[PlannedVisit]) -> list[str]:
+        """Return the names of the nurses of a plan, in the order of their first visit."""
+        return list(dict.fromkeys(self.names[visit.nurse_id] for visit in visits))
 
 
 def usual_wishes(session: Session, actor: Actor, course_id: UUID, first: int, *, now: datetime) -> Wishes:

@@ -45,6 +45,11 @@ class Form(Generic[C]):
             raise RuntimeError(f"a form with faults has no command: {self.errors}")
         return self._command
 
+    @property
+    def has_command(self) -> bool:
+        """Whether it could be read, whatever else is wrong."""
+        return self._command is not None
+
     def value(self, name: str, default: str = "") -> str:
         """Return what was typed into a single field."""
         typed = self.values.get(name, default)
