@@ -73,10 +73,11 @@ def test_a_refused_form_takes_the_focus_to_what_is_wrong(window):
 
 
 def test_the_keyboard_alone_moves_a_visit(window):
-    """M on a booked visit opens the places; the arrow keys and Enter choose one."""
+    """M twice on a booked visit opens the places of other days; the arrow keys and Enter choose one."""
     page = window("coordinator", viewport={"width": 1280, "height": 800})
     page.goto("/")
-    page.get_by_role("link", name="Fraser, Isla").first.focus()
+    page.locator(".bar", has_text="Fraser, Isla").get_by_role("link").focus()
+    page.keyboard.press("m")
     page.keyboard.press("m")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Move")
     page.get_by_role("radio").first.focus()

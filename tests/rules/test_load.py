@@ -10,7 +10,7 @@ from tests.rules.clinics import HALE, JUNIPER, KIM, LEE, SAGE, WONG, ClinicWeek
 from tracker.rules.availability import Resource
 from tracker.rules.block import Block
 from tracker.rules.load import blocks_left, blocks_left_by_day, nearly_full
-from tracker.rules.protocol import THREE_A_WEEK
+from tracker.rules.protocols import THREE_A_WEEK
 
 SUNDAY = 6
 

@@ -100,6 +100,7 @@ class VisitFacts:
     vitals_set: str = ""  # its name: "20"
     side_effect: str = ""  # the worst that is not over, as a person would say it
     note_signed: bool = True
+    version: int = 1  # what a move sends along
 
     def expected(self, now: datetime) -> bool:
         """Whether the patient may come through the door any moment."""

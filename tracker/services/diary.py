@@ -254,6 +254,7 @@ def _facts(row: Row[Any], more: _More) -> VisitFacts:
         vitals_overdue=overdue,
         side_effect=_say_effect(more.effects.get(visit.id)),
         note_signed=visit.id in more.signed,
+        version=visit.version,
     )
 
 

@@ -24,7 +24,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  // "/" goes to the search field; M moves the visit that has the focus.
+  // "/" goes to the search field; M opens the form that moves the visit that has the focus.
   if (event.key === "/") {
     const search = document.getElementById("search");
     if (search) {

@@ -37,7 +37,7 @@ def day(day: str) -> ResponseReturnValue:
 @access(Permission.VIEW_DAY, background=True)
 def refresh() -> ResponseReturnValue:
     """Today's board again, for the page that shows it already: no entry in the audit, no longer session."""
-    return _render(g.today)
+    return board_page(g.today)
 
 
 @bp.post("/visits/<uuid:visit_id>/driver")
@@ -52,10 +52,11 @@ def driver(visit_id: UUID) -> ResponseReturnValue:
 def _day_page(day: date) -> Response:
     with transaction() as session:
         audit.record(session, g.actor, "read day", subject=day.isoformat(), now=g.now)
-    return _render(day)
+    return board_page(day)
 
 
-def _render(day: date) -> Response:
+def board_page(day: date, *, said: str = "", moved: bool = False, status: int = 200) -> Response:
+    """Render the board of a day, or the part of it that htmx asks for; `said` is what came of a move."""
     filters = days.filters()
     with read() as session:
         chosen = calendar.choices(session, g.actor)
@@ -64,6 +65,9 @@ def _render(day: date) -> Response:
     return page(
         "today/today.html",
         block="day",
+        status=status,
+        said=said,
+        moved=moved,
         board=board,
         cal=days.Shown("day", day, day - _DAY, day + _DAY, chosen, filters),
         hour=hour,
