@@ -57,16 +57,16 @@ class Shift:
 
 
 def usual_wishes(session: Session, actor: Actor, course_id: UUID, first: int, *, now: datetime) -> Wishes:
-    """Return what the patient asked for, from the day after visit `first`, or after today if that one is over.
+    """Return what the patient asked for, from the day after visit `first` is now; if it is missing, from tomorrow.
 
     Raises:
         NotFound: The series is not this clinic's.
         Refused: It is over, or one of its visits has begun.
     """
     series = moving.standing(session, actor, course_id)
-    _first, rest = _rest(series, first)
-    day = max([series.day(now), *(series.day(one.starts_at) for one in rest[:1])])
-    return series.wishes(day + timedelta(days=1))
+    first, rest = _rest(series, first)
+    booked = [series.day(one.starts_at) for one in rest if one.ordinal == first]
+    return series.wishes(max([series.day(now), *booked]) + timedelta(days=1))
 
 
 def shift_options(session: Session, actor: Actor, course_id: UUID, asked: AskShift, *, now: datetime) -> Shift:
