@@ -9,9 +9,20 @@ import pytest
 from tests.rules.brute import quick_phases
 from tests.rules.clinics import ADA, HALE, JUNIPER, KIM, LEE, SAGE, WONG, ClinicWeek
 from tracker.errors import Refused
-from tracker.rules.availability import STARTS_LANE
+from tracker.rules.availability import STARTS_LANE, Resource
 from tracker.rules.block import Block
-from tracker.rules.planner import Why, Wish, alternatives, free_places, place, place_series, plan, why_nothing_fits
+from tracker.rules.planner import (
+    Why,
+    Wish,
+    alternatives,
+    free_places,
+    place,
+    place_series,
+    plan,
+    scarcity,
+    why_nothing_fits,
+)
+from tracker.rules.protocol import Hold
 from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
 
 
@@ -344,3 +355,49 @@ def test_the_protocol_of_the_request_counts_not_the_shipped_one():
     four = replace(THREE_A_WEEK, visits=4)
 
     assert len(plan(clinic.request(four))[0].visits) == 4
+
+
+def with_a_pump():
+    """The infusion holds a pump; the clinic has one for its two rooms."""
+    phases = tuple(
+        replace(phase, holds=(*phase.holds, Hold("pump"))) if phase.name == "infusion" else phase
+        for phase in THREE_A_WEEK.phases
+    )
+    pump = Resource(UUID(int=41), "pump", "Pump 1")
+    return replace(THREE_A_WEEK, phases=phases), pump, ClinicWeek(resources=(SAGE, JUNIPER, KIM, HALE, pump))
+
+
+def test_a_pump_is_held_for_the_infusion_and_nobody_wrote_code_for_pumps():
+    protocol, pump, clinic = with_a_pump()
+    clinic.take(pump, "2026-03-04 09:30", "2026-03-04 10:00")
+
+    best = plan(clinic.request(protocol, preferred_time=time(9)))[0]
+
+    held = [
+        (c.lane, clinic.say(c.starts_at), clinic.say(c.ends_at))
+        for v in best.visits
+        for c in v.claims
+        if c.resource_id == pump.id
+    ]
+    assert held[:2] == [(1, "Mon 02 09:35", "Mon 02 10:15"), (1, "Wed 04 10:05", "Wed 04 10:45")]
+    assert len(held) == 6
+    assert "Wed, Mar 4 moved to 9:30 AM because no pump is free" in [reason.text for reason in best.reasons]
+    assert tuple(place_series(clinic.request(protocol), [(v.starts_at, v.room_id) for v in best.visits])) == best.visits
+
+
+def test_two_visits_do_not_share_a_pump():
+    protocol, _pump, clinic = with_a_pump()
+    clinic.book(place(clinic.request(protocol), 1, clinic.at("2026-03-02 09:00"), room_id=SAGE.id))
+    clinic.claims = [claim for claim in clinic.claims if claim[0] != ADA.id]
+
+    with pytest.raises(Refused, match="no pump is free"):
+        place(clinic.request(protocol), 1, clinic.at("2026-03-02 09:30"), room_id=JUNIPER.id)
+    assert place(clinic.request(protocol), 1, clinic.at("2026-03-02 09:45"), room_id=JUNIPER.id)
+
+
+def test_a_clinic_without_a_pump_is_told_so():
+    protocol, pump, clinic = with_a_pump()
+    clinic.resources = tuple(one for one in clinic.resources if one is not pump)
+
+    assert plan(clinic.request(protocol)) == []
+    assert scarcity(clinic.request(protocol)) == "There are too few days with a free pump."
