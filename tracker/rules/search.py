@@ -1,20 +1,21 @@
-"""The cheapest chain of visits through days, exactly: a dynamic program, then best-first where a span is to be kept.
+"""The cheapest chain of visits through days, exactly: a dynamic program for a bound, then best-first along it.
 
-Knows nothing of rooms or clocks. A *node* is a day (or one start of it) that can hold one visit; an *edge* says that
-one visit may follow another. A chain may be asked to be *unlike* others: to have so many days that aren't theirs.
+Knows nothing of rooms or clocks. A *node* is a day that can hold one visit, with the starts it offers; an *edge* says
+that a visit on one may follow a visit on the other, at all starts of both or at some. A chain may be asked to be
+*unlike* others: to have so many days that aren't theirs.
 
-Costs are ints and may be lanes of many (see `lanes`): the program then runs for all of them at once.
+The program leaves out the span, and takes an edge for whole that isn't. Its costs may be lanes of many (see `lanes`):
+it then runs for all of them at once. The search that follows minds both, for one lane at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from itertools import count
+from heapq import heapify, heappop, heappush
 
 INFINITE = 1 << 28
 
-# edges[node] lists (later node, days between them)
-Edges = Sequence[Sequence[tuple[int, int]]]
+# edges[node] lists (later node, days between them, whether any start of it may follow any start here)
+Edges = Sequence[Sequence[tuple[int, int, bool]]]
 Need = tuple[int, ...]  # for each of the others, how many days that aren't its own a chain still needs
 Table = list[dict[Need, list[int]]]
 
@@ -23,14 +24,18 @@ Table = list[dict[Need, list[int]]]
 class Chains:
     """All chains of `length` visits over nodes.
 
-    `days[node]` is its calendar day, `latest[node]` the last day of a chain that begins there. Chains have at most one
-    visit a day, and at least `differ` days that aren't in each set of `unlike`.
+    `days[node]` is its calendar day, `latest[node]` the last day of a chain that begins there, `times[node]` are its
+    starts in seconds. A start may follow another after `gap` seconds, least and most; the first one lies in `begin`.
+    Chains have at most one visit a day, and at least `differ` days that aren't in each set of `unlike`.
     """
 
     length: int
     days: Sequence[int]
     edges: Edges
     latest: Sequence[int]
+    times: Sequence[Sequence[int]]
+    gap: tuple[int, int]
+    begin: tuple[int, int]
     unlike: Sequence[frozenset[int]] = ()
     differ: int = 0
 
@@ -48,35 +53,36 @@ def to_go(
     chains: Chains,
     costs: Sequence[int],
     gap_costs: Sequence[Sequence[int]],
+    among: range,
     least: Callable[[int, int], int] = min,
     infinite: int = INFINITE,
 ) -> Table:
-    """Return, for visit i, what is still needed, and a node: the least cost from there to the end, that node included.
-
-    Spans aren't looked at.
+    """Return, for visit i, what is still needed, and a node: a bound of the cost from there to the end, with its own.
 
     Args:
         costs: What one visit costs at each node.
         gap_costs: For the gap after visit i, the cost of each number of days.
+        among: The nodes that may be used.
         least: The lesser of two costs; `infinite` is a cost for what can't be.
     """
-    nodes, none = range(len(costs)), [infinite] * len(costs)
+    none = [infinite] * len(costs)
     steps = _steps(chains)
     table: Table = []
     for visit in reversed(range(chains.length)):
         rows: dict[Need, list[int]] = {}
         for need, following in steps[visit].items():
+            rows[need] = here = list(none)
             if visit == chains.length - 1:
-                rows[need] = [infinite if any(following[node]) else costs[node] for node in nodes]
+                for node in among:
+                    here[node] = infinite if any(following[node]) else costs[node]
                 continue
-            here, gap_cost = [], gap_costs[visit]
-            for node in nodes:
-                after = table[0].get(following[node], none)
-                best = infinite
-                for later, days in chains.edges[node]:
-                    best = least(best, after[later] + gap_cost[days])
-                here.append(costs[node] + best)
-            rows[need] = here
+            gap_cost = gap_costs[visit]
+            for node in among:
+                after, best = table[0].get(following[node], none), infinite
+                for later, days, _whole in chains.edges[node]:
+                    if later in among:
+                        best = least(best, after[later] + gap_cost[days])
+                here[node] = costs[node] + best
         table.insert(0, rows)
     return table
 
@@ -101,35 +107,69 @@ def _less(need: Need, new: Sequence[bool]) -> Need:
     return tuple(max(0, left - here) for left, here in zip(need, new, strict=True))
 
 
-def cheapest(
-    chains: Chains, first: Sequence[int], costs: Sequence[int], gap_costs: Sequence[Sequence[int]]
-) -> tuple[int, tuple[int, ...]] | None:
-    """Return cost and nodes of the cheapest chain that keeps its span; None: there is none.
+Way = tuple[tuple[int, int], ...]  # node and number of the start, visit by visit
+Entry = tuple[int, int, Way, int, Need]  # bound, visits still to come, way, spent so far, need after it
 
-    `first[node]` is what it costs to begin there (`INFINITE`: not allowed). Costs are single ones here.
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane of the program: what its visits cost, for chains that begin at `node` (at a cost of `begin`).
+
+    `prices(node)` lists what its starts cost, with their numbers: all of them, or only the cheapest where it doesn't
+    matter which. `rest(i, need, node)` is the program's bound. What can't be costs `infinite` or more.
     """
-    table, order = to_go(chains, costs, gap_costs), count()
-    queue: list[tuple[int, int, int, tuple[int, ...], Need]] = []
 
-    def push(spent: int, nodes: tuple[int, ...], need: Need) -> None:
-        row = table[len(nodes) - 1].get(need)
-        if row and (bound := spent + row[nodes[-1]]) < INFINITE:
-            after = chains.after(need, nodes[-1])
-            heappush(queue, (bound, next(order), spent + costs[nodes[-1]], nodes, after))
+    node: int
+    begin: int
+    prices: Callable[[int], Sequence[tuple[int, int]]]
+    rest: Callable[[int, Need, int], int]
+    gap_costs: Sequence[Sequence[int]]
+    infinite: int
 
-    for node, begin in enumerate(first):
-        push(begin, (node,), chains.need)
-    seen = set()
+
+def cheapest(chains: Chains, lane: Lane, below: int) -> tuple[int, Way] | None:
+    """Return cost and starts of the cheapest chain that keeps span and gaps; None: there is none that costs less."""
+    below, seen = min(below, lane.infinite), set()
+    queue = [
+        one for one in _steps_to(chains, lane, (), lane.begin, lane.node, chains.need, chains.begin) if one[0] < below
+    ]
+    heapify(queue)
     while queue:
-        bound, _, spent, nodes, need = heappop(queue)
-        if len(nodes) == chains.length:
-            return bound, nodes
-        # Two chains that end on the same day at the latest, stand on one node and need the same have one future.
-        state = (len(nodes), nodes[-1], chains.latest[nodes[0]], need)
-        if state in seen:
-            continue
-        seen.add(state)
-        for later, days in chains.edges[nodes[-1]]:
-            if chains.days[later] <= chains.latest[nodes[0]]:
-                push(spent + gap_costs[len(nodes) - 1][days], (*nodes, later), need)
+        bound, _to_come, way, spent, need = heappop(queue)
+        if len(way) == chains.length:
+            return bound, way
+        # Two chains that stand on one start and need the same have one future; the cheaper comes first.
+        if (state := (len(way), way[-1], need)) not in seen:
+            seen.add(state)
+            for one in _onward(chains, lane, way, spent, need):
+                if one[0] < below:
+                    heappush(queue, one)
     return None
+
+
+def _onward(chains: Chains, lane: Lane, way: Way, spent: int, need: Need) -> Iterator[Entry]:
+    """Yield each way that is one visit longer."""
+    node, start = way[-1]
+    now, costs = chains.times[node][start], lane.gap_costs[len(way) - 1]
+    for later, days, whole in chains.edges[node]:
+        if chains.days[later] <= chains.latest[lane.node]:
+            times = _ANY if whole else (now + chains.gap[0], now + chains.gap[1])
+            yield from _steps_to(chains, lane, way, spent + costs[days], later, need, times)
+
+
+def _steps_to(
+    chains: Chains, lane: Lane, way: Way, spent: int, node: int, need: Need, times: tuple[int, int]
+) -> Iterator[Entry]:
+    """Yield a way to each start of a node that lies between two times."""
+    rest = lane.rest(len(way), need, node)
+    if rest >= lane.infinite:
+        return
+    prices, after = lane.prices(node), chains.after(need, node)
+    rest -= min(prices)[0]
+    for price, start in prices:
+        if times[0] <= chains.times[node][start] <= times[1]:
+            to_come = chains.length - len(way) - 1  # of equal bounds first the one that is nearer to its end
+            yield spent + price + rest, to_come, (*way, (node, start)), spent + price, after
+
+
+_ANY = (-INFINITE * INFINITE, INFINITE * INFINITE)

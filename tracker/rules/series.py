@@ -1,22 +1,23 @@
 """The search for whole series: which days and hours, for each hour of day, room and physician a series may be built on.
 
 Hour, room and physician of the series (its *anchor* and *home*) and where it begins in the protocol's rhythm are held
-fixed; what remains is a cheapest chain through days, which `search` solves exactly. It does so for all combinations at
-once, each in a lane of its own. Only the span is left out then; the combinations are taken in the order of their costs
-until one's cheapest chain keeps it.
+fixed; what remains is a cheapest chain through days, which `search` solves. It bounds all combinations at once, each in
+a lane of its own; the combinations are then solved exactly in the order of their bounds, until none can be better.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import reduce
+from functools import cache, cached_property, reduce
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from tracker.rules.candidates import Candidate, Candidates, Home, minutes_of
 from tracker.rules.costs import MOST_A_VISIT, OFF_RHYTHM, WAIT, gap_cost, hour_cost
 from tracker.rules.lanes import Lanes, width_for
-from tracker.rules.search import INFINITE, Chains, cheapest, to_go
+from tracker.rules.search import INFINITE, Chains, Lane, Need, Table, cheapest, to_go
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Series:
     offset: int  # where in the rhythm's round it begins
     cost: int
     ordinal: int  # of the first of them
+
+
+@dataclass(frozen=True, order=True)
+class _Begun:
+    """Bounds of all lanes for series that begin on one day; `spanned`: only days within the span went into them."""
+
+    bound: int  # the least
+    node: int
+    lanes: list[int] = field(compare=False)
+    bounds: Table = field(compare=False)
+    spanned: bool = field(compare=False)
 
 
 class SeriesSearch:
@@ -47,23 +59,20 @@ class SeriesSearch:
         self.anchors = self._anchors()
         self.offsets = range(max(1, len(self.protocol.rhythm)))
         self._hour_costs: dict[int, int] = {}
+        self._prices_of: dict[int, list[tuple[int, ...]]] = {}
+        self._begin = [self._first(offset) for offset in self.offsets]
         # Lane by lane: offset, then home, then anchor.
         width = width_for(self._most())
         self._by_anchor = Lanes(len(self.anchors), width)
         self._by_home = Lanes(len(self.anchors) * len(self.homes), width)
         self._lanes = Lanes(len(self.anchors) * len(self.homes) * len(self.offsets), width)
-        self._costs = [self._by_home.again(self._node_costs(node), len(self.offsets)) for node in self.nodes]
+        self._costs = [self._by_home.again(self._node_costs(n), len(self.offsets)) for n in range(len(self.nodes))]
 
     # Nodes and edges
 
     def _nodes(self) -> list[list[Candidate]]:
-        """Group the starts by day, if each start of a day may follow each start of another; else leave them single."""
-        days = [found for day in range(self.days.count) if (found := self.candidates.on(day))]
-        if all(self._follows(one, two) is not None for n, one in enumerate(days) for two in days[n + 1 :]) and all(
-            self._after_given(day) is not None for day in days
-        ):
-            return days
-        return [[candidate] for found in days for candidate in found]
+        """Group the starts by day."""
+        return [found for day in range(self.days.count) if (found := self.candidates.on(day))]
 
     def _follows(self, one: Sequence[Candidate], two: Sequence[Candidate]) -> bool | None:
         """Return whether each start of a later day may follow each of an earlier one; None: only some may."""
@@ -80,14 +89,25 @@ class SeriesSearch:
 
     def _chains(self) -> Chains:
         days = [node[0].day for node in self.nodes]
-        edges: list[list[tuple[int, int]]] = [[] for _ in self.nodes]
+        edges: list[list[tuple[int, int, bool]]] = [[] for _ in self.nodes]
         for n, node in enumerate(self.nodes):
             for later in range(n + 1, len(self.nodes)):
-                if days[later] > days[n] and self._follows(node, self.nodes[later]):
-                    edges[n].append((later, days[later] - days[n]))
+                follows = self._follows(node, self.nodes[later])
+                if follows is not False:
+                    edges[n].append((later, days[later] - days[n], bool(follows)))
         begun = self._day_of(self.given[0]) if self.given else None
         latest = [(day if begun is None else begun) + self.protocol.max_span_days for day in days]
-        return Chains(self.length, days, edges, latest)
+        times = [[int(self.candidates.instant(start).timestamp()) for start in node] for node in self.nodes]
+        least, most = (int(gap.total_seconds()) for gap in (self.protocol.min_gap, self.protocol.max_gap))
+        last = int(self.given[-1].timestamp()) if self.given else 0
+        begin = (last + least, last + most) if self.given else (0, 1 << 40)
+        return Chains(self.length, days, edges, latest, times, (least, most), begin)
+
+    @cached_property
+    def _loose(self) -> bool:
+        """Whether it never matters at which start of its day a visit is, so that the cheapest one will do."""
+        whole = all(whole for edges in self.chains.edges for _later, _days, whole in edges)
+        return whole and all(self._after_given(node) is not None for node in self.nodes)
 
     def _day_of(self, instant: datetime) -> int:
         return self.days.index(instant.astimezone(self.days.zone).date())
@@ -109,7 +129,7 @@ class SeriesSearch:
         before = sum(gap_cost(self.protocol.rhythm, n, gap, offset) for n, gap in enumerate(gaps))
         return [
             before + gap_cost(self.protocol.rhythm, len(gaps), node[0].day - days[-1], offset)
-            if self._after_given(node) and days[-1] < node[0].day <= self.chains.latest[0]
+            if self._after_given(node) is not False and days[-1] < node[0].day <= self.chains.latest[0]
             else INFINITE
             for node in self.nodes
         ]
@@ -121,18 +141,18 @@ class SeriesSearch:
 
     def _most(self) -> int:
         """Return a number that no series' cost is above."""
-        gaps = [days for edges in self.chains.edges for _, days in edges]
+        gaps = [days for edges in self.chains.edges for _, days, _ in edges]
         longest = max((*gaps, *self.protocol.rhythm), default=0)
-        first = [cost for offset in self.offsets for cost in self._first(offset) if cost < INFINITE]
+        first = [cost for begin in self._begin for cost in begin if cost < INFINITE]
         return self.length * (MOST_A_VISIT + OFF_RHYTHM * longest) + max(first, default=0)
 
     # Costs, for all combinations at once
 
-    def _node_costs(self, node: Sequence[Candidate]) -> int:
+    def _node_costs(self, node: int) -> int:
         """Return what a visit costs at a node, for every home and anchor."""
         minutes: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for start in node:
-            minutes[self.candidates.prices(start)].append(start.minute)
+        for start, prices in zip(self.nodes[node], self._priced(node), strict=True):
+            minutes[prices].append(start.minute)
         found = [
             self._by_anchor.again(reduce(self._by_anchor.least, map(self._hours, starts)), len(self.homes))
             + self._by_anchor.one_by_one(price * self._by_anchor.ones for price in prices)
@@ -164,39 +184,82 @@ class SeriesSearch:
             taken = [*taken, frozenset(start.day for start in found.starts)]
 
     def _cheapest(self, chains: Chains) -> Series | None:
-        """Solve all lanes but for the span, then take them in order while one may still be better than the best."""
-        promised, best = self._least_costs(chains), None
-        while (cost := min(promised)) < (best.cost if best else self._lanes.infinite):
-            number = promised.index(cost)
-            promised[number] = self._lanes.infinite
-            found = self._exact(chains, number)
-            if found and (best is None or found.cost < best.cost):
-                best = found
+        """Bound all lanes at each first day, then solve them in the order of their bounds while one may be better.
+
+        Where a bound isn't met the span is in the way, as a rule: the lanes of that day are bounded again within it.
+        """
+        whole, best = self._bounds(chains, 0, len(self.nodes)), None
+        queue = [one for node in range(len(self.nodes)) if (one := self._begun(chains, whole, node, spanned=False))]
+        heapify(queue)
+        while queue and queue[0].bound < (best.cost if best else self._lanes.infinite):
+            begun = heappop(queue)
+            number = begun.lanes.index(begun.bound)
+            found = self._exact(chains, begun, number, best.cost if best else self._lanes.infinite)
+            if found is None and best is None:
+                continue  # lanes differ in their costs only: where one has no series, none has
+            best = found or best
+            if begun.spanned:
+                begun.lanes[number] = self._lanes.infinite
+                heappush(queue, replace(begun, bound=min(begun.lanes)))
+            elif found is None or found.cost > begun.bound:
+                stop = bisect_right(chains.days, chains.latest[begun.node])
+                bounds = self._bounds(chains, begun.node, stop)
+                queue += [one] if (one := self._begun(chains, bounds, begun.node, spanned=True)) else []
+                heapify(queue)
         return best
 
-    def _least_costs(self, chains: Chains) -> list[int]:
-        lanes = self._lanes
+    def _bounds(self, chains: Chains, first: int, stop: int) -> Table:
         gaps = [
             [self._of_offsets(costs) for costs in zip(*number, strict=True)]
             for number in zip(*map(self._gap_costs, self.offsets), strict=True)
         ]
-        infinite = lanes.infinite * lanes.ones
-        rest = to_go(chains, self._costs, gaps, lanes.least, infinite)[0][chains.need]
-        first = zip(*map(self._first, self.offsets), strict=True)
-        totals = [self._of_offsets(begin) + rest[n] for n, begin in enumerate(first) if max(begin) < INFINITE]
-        return lanes.unpack(reduce(lanes.least, totals, infinite))
+        nodes, lanes = range(first, stop), self._lanes
+        return to_go(chains, self._costs, gaps, nodes, lanes.least, lanes.infinite * lanes.ones)
 
-    def _exact(self, chains: Chains, number: int) -> Series | None:
-        """Return the cheapest series of one lane that keeps the span."""
+    def _begun(self, chains: Chains, bounds: Table, node: int, *, spanned: bool) -> "_Begun | None":
+        """Return the bounds of all lanes for series that begin on a day."""
+        begin = [first[node] for first in self._begin]
+        if chains.need not in bounds[0] or max(begin) >= INFINITE:
+            return None
+        lanes = self._lanes.unpack(self._of_offsets(begin) + bounds[0][chains.need][node])
+        return _Begun(min(lanes), node, lanes, bounds, spanned)
+
+    def _exact(self, chains: Chains, begun: "_Begun", number: int, below: int) -> Series | None:
+        """Return the cheapest series of one lane and first day; None: there is none that costs less."""
         others, anchor = divmod(number, len(self.anchors))
         offset, home = divmod(others, len(self.homes))
-        costs = [self._lanes.one(packed, number) for packed in self._costs]
-        found = cheapest(chains, self._first(offset), costs, self._gap_costs(offset))
+
+        def rest(visit: int, need: Need, node: int) -> int:
+            row = begun.bounds[visit].get(need)
+            return self._lanes.one(row[node], number) if row else self._lanes.infinite
+
+        @cache
+        def prices(node: int) -> list[tuple[int, int]]:
+            if self._loose:
+                return [(self._lanes.one(self._costs[node], number), 0)]
+            return self._prices(node, self.anchors[anchor], home)
+
+        lane = Lane(
+            begun.node, self._begin[offset][begun.node], prices, rest, self._gap_costs(offset), self._lanes.infinite
+        )
+        found = cheapest(chains, lane, below)
         if found is None:
             return None
-        starts = tuple(self._best_start(self.nodes[node], self.anchors[anchor], home) for node in found[1])
+        starts = tuple(
+            self.nodes[node][min(self._prices(node, self.anchors[anchor], home))[1] if self._loose else start]
+            for node, start in found[1]
+        )
         return Series(starts, self.anchors[anchor], self.homes[home], offset, found[0], len(self.given) + 1)
 
-    def _best_start(self, node: Sequence[Candidate], anchor: int, home: int) -> Candidate:
-        prices = [self.candidates.prices(start)[home] + hour_cost(abs(start.minute - anchor)) for start in node]
-        return node[prices.index(min(prices))]
+    def _prices(self, node: int, anchor: int, home: int) -> list[tuple[int, int]]:
+        """Return what the starts of a day cost, with their numbers."""
+        return [
+            (prices[home] + hour_cost(abs(start.minute - anchor)), number)
+            for number, (start, prices) in enumerate(zip(self.nodes[node], self._priced(node), strict=True))
+        ]
+
+    def _priced(self, node: int) -> list[tuple[int, ...]]:
+        """Return what each start of a day costs by itself, for every home."""
+        if node not in self._prices_of:
+            self._prices_of[node] = [self.candidates.prices(start) for start in self.nodes[node]]
+        return self._prices_of[node]
