@@ -153,7 +153,7 @@ def _without_lock() -> Any:
         first = date.fromisoformat(form["first_day"])
         with db.read() as session:
             place = clinic.info(session, writer.actor.clinic_id)
-            seen.free = load(session, place, first, first + timedelta(days=11), patient_id=writer.patient_id)
+            seen.free = load(session, place, first, first + timedelta(days=11), patients=[writer.patient_id])
 
     capacity.load = lambda *_args, **_more: seen.free
     return look

@@ -48,22 +48,22 @@ class Damage:
     not_before: datetime
 
 
-def is_lost(free: FreeTime, claims: Sequence[PlannedClaim]) -> bool:
-    """Return whether something that a visit holds isn't there at its time: closed, absent, out of order.
+def absent(free: FreeTime, claims: Sequence[PlannedClaim]) -> list[UUID]:
+    """List what a visit holds that isn't there at its time: closed, absent, out of order. Any of it, and it is lost.
 
-    Claims before the first day of `free` don't count.
+    Claims outside the days of `free` don't count.
     """
     spans: dict[UUID, tuple[datetime, datetime]] = {}
     for claim in claims:
         start, end = spans.get(claim.resource_id, (claim.starts_at, claim.ends_at))
         spans[claim.resource_id] = min(start, claim.starts_at), max(end, claim.ends_at)
     # Who is held at both ends (a physician) is on site between them, too.
-    return any(
-        bits & ~free.present[resource_id][day]
+    return [
+        resource_id
         for resource_id, (start, end) in spans.items()
         if resource_id in free.present
-        for day, bits in free.days.spread(start, end)
-    )
+        and any(bits & ~free.present[resource_id][day] for day, bits in free.days.spread(start, end))
+    ]
 
 
 def taken(free: FreeTime, claims: Sequence[PlannedClaim]) -> FreeTime:

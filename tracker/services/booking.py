@@ -106,7 +106,7 @@ def options(session: Session, actor: Actor, patient_id: UUID, asked: PlanCourse,
         place,
         first,
         asked.first_day + AHEAD + WIDER,
-        patient_id=patient_id,
+        patients=[patient_id],
         apart=request.protocol.min_gap,
     )
     helps = planner.relaxations(request, wider)
@@ -192,7 +192,7 @@ def _request(
         days = [one.starts_at.astimezone(place.zone).date() for one in asked.visit]
         first, last = max(first, min(days)), min(last, max(days))
     protocol = Protocol.from_data(row.definition)
-    free = capacity.load(session, place, first, last, patient_id=patient_id, apart=protocol.min_gap)
+    free = capacity.load(session, place, first, last, patients=[patient_id], apart=protocol.min_gap)
     return PlanRequest(protocol, free, patient_id, asked.wishes, now, country=place.country)
 
 

@@ -14,13 +14,13 @@ from tracker.rules.vocabulary import ResourceKind
 from tracker.services.clinic import ClinicInfo
 
 
-def lock(session: Session, clinic: ClinicInfo, patient_id: UUID) -> None:
-    """Keep others from claiming anything of the clinic until this transaction ends.
+def lock(session: Session, clinic: ClinicInfo, *patient_ids: UUID) -> None:
+    """Keep others from claiming anything of the clinic, or these patients, until this transaction ends.
 
     In the order of ids, so that two bookings wait for each other instead of deadlocking. SQLite has one writer anyway.
     """
     query = select(Resource.id).where(
-        Resource.clinic_id == clinic.id, or_(Resource.kind != ResourceKind.PATIENT, Resource.id == patient_id)
+        Resource.clinic_id == clinic.id, or_(Resource.kind != ResourceKind.PATIENT, Resource.id.in_(patient_ids))
     )
     session.execute(query.order_by(Resource.id).with_for_update())
 
@@ -31,16 +31,16 @@ def load(
     first: date,
     last: date,
     *,
-    patient_id: UUID | None = None,
+    patients: Sequence[UUID] = (),
     without: Sequence[UUID] = (),
     apart: timedelta = timedelta(0),
 ) -> FreeTime:
     """Return what is free from `first` to `last`, both included, in the clinic's zone.
 
     Args:
-        patient_id: Whose own claims count, too.
+        patients: Whose own claims count, too.
         without: Visits whose claims don't count: those that are to be moved.
-        apart: How far from each start of the patient's own visits another may start, at the least.
+        apart: How far from each start of a patient's own visits another of hers may start, at the least.
     """
     begins = datetime.combine(first, time(), clinic.zone)
     ends = datetime.combine(last + timedelta(days=1), time(), clinic.zone)
@@ -58,12 +58,12 @@ def load(
         Shift.resource_id, Shift.weekday, Shift.starts_minute, Shift.ends_minute, Shift.first_day, Shift.last_day
     ).where(Shift.clinic_id == clinic.id)
     claims = session.execute(claimed).all()
-    own = [(who, *_around(starts, stops, apart)) for who, _, starts, stops in claims if who == patient_id]
+    own = [(who, *_around(starts, stops, apart)) for who, _, starts, stops in claims if who in patients]
     return free_time(
         clinic.zone,
         first,
         last,
-        resources=_resources(session, clinic, patient_id),
+        resources=_resources(session, clinic, patients),
         opening=session.execute(hours).all(),
         shifts=session.execute(shifts).all(),
         closures=[*closures(session, clinic, first, last), *own],
@@ -85,7 +85,7 @@ def closures(session: Session, clinic: ClinicInfo, first: date, last: date) -> l
         for row in weekly
         for day in days.on_weekday(row.weekday, row.first_day, row.last_day)
     ]
-    return [*session.execute(once).tuples(), *again]
+    return [*session.execute(once).all(), *again]
 
 
 def _around(starts_at: datetime, ends_at: datetime, apart: timedelta) -> tuple[datetime, datetime]:
@@ -93,14 +93,14 @@ def _around(starts_at: datetime, ends_at: datetime, apart: timedelta) -> tuple[d
     return min(starts_at, ends_at - apart), max(ends_at, starts_at + apart)
 
 
-def _resources(session: Session, clinic: ClinicInfo, patient_id: UUID | None) -> list[Plannable]:
+def _resources(session: Session, clinic: ClinicInfo, patients: Sequence[UUID]) -> list[Plannable]:
     query = (
         select(Resource, StaffMember.role)
         .outerjoin(StaffMember, StaffMember.id == Resource.id)
         .where(
             Resource.clinic_id == clinic.id,
             Resource.retired_at.is_(None),
-            or_(Resource.kind != ResourceKind.PATIENT, Resource.id == patient_id),
+            or_(Resource.kind != ResourceKind.PATIENT, Resource.id.in_(patients)),
         )
         .order_by(Resource.position, Resource.name)
     )

@@ -126,7 +126,7 @@ def request_for(
         series.clinic,
         first,
         max(first, last),
-        patient_id=course.patient_id,
+        patients=[course.patient_id],
         without=[one.id for one in moved],
         apart=protocol.min_gap,
     )
