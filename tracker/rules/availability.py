@@ -178,6 +178,12 @@ class FreeTime:
         """Return the resources by id."""
         return {resource.id: resource for resource in self.resources}
 
+    def has(self, resource_id: UUID, lane: int, starts_at: datetime, ends_at: datetime) -> bool:
+        """Return whether a lane is there and free from one instant to another."""
+        bitmaps = self.free.get((resource_id, lane))
+        spread = self.days.spread(starts_at, ends_at)
+        return bitmaps is not None and all(bits & ~bitmaps[day] == 0 for day, bits in spread)
+
     def of_kind(self, kind: str) -> list[Resource]:
         """List the resources of one kind, in the order they were given."""
         return [resource for resource in self.resources if resource.kind == kind]

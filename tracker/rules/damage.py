@@ -1,4 +1,4 @@
-"""What a day that falls out leaves behind: the visits as they stand, those that lost their place, and what is free."""
+"""What a day that falls out leaves behind: the visits as they stand, what is free, and what a repair of it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tracker.rules.availability import FreeTime
-from tracker.rules.plan import PlannedClaim, Wishes
+from tracker.rules.plan import PlannedClaim, PlannedVisit, Wishes
 from tracker.rules.protocol import Protocol
 
 
@@ -48,22 +48,44 @@ class Damage:
     not_before: datetime
 
 
-def absent(free: FreeTime, claims: Sequence[PlannedClaim]) -> list[UUID]:
-    """List what a visit holds that isn't there at its time: closed, absent, out of order. Any of it, and it is lost.
+@dataclass(frozen=True)
+class Change:
+    """One visit that goes elsewhere; `visit.lost` says whether it had to, or makes room. `cost`: see `costs`."""
 
-    Claims outside the days of `free` don't count.
+    visit: Standing
+    course: Standings
+    to: PlannedVisit
+    cost: int
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was found: the changes, the lost visits that stay without a place, and how far from proven it stopped.
+
+    `least_unplaced` and `least_touched` are bounds that the last stage proved: nothing it looked at leaves fewer visits
+    without a place; and if as few, touches fewer others. `least_cost` is the same for the days, hours and rooms.
     """
-    spans: dict[UUID, tuple[datetime, datetime]] = {}
-    for claim in claims:
-        start, end = spans.get(claim.resource_id, (claim.starts_at, claim.ends_at))
-        spans[claim.resource_id] = min(start, claim.starts_at), max(end, claim.ends_at)
-    # Who is held at both ends (a physician) is on site between them, too.
-    return [
-        resource_id
-        for resource_id, (start, end) in spans.items()
-        if resource_id in free.present
-        and any(bits & ~free.present[resource_id][day] for day, bits in free.days.spread(start, end))
-    ]
+
+    changes: tuple[Change, ...] = ()
+    unplaced: tuple[Standing, ...] = ()
+    least_unplaced: int = 0
+    least_touched: int = 0
+    least_cost: int = 0
+
+    @property
+    def touched(self) -> int:
+        """How many visits move that hadn't lost their place."""
+        return sum(not change.visit.lost for change in self.changes)
+
+    @property
+    def cost(self) -> int:
+        """What the days, hours and rooms of all changes cost."""
+        return sum(change.cost for change in self.changes)
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Less is better."""
+        return len(self.unplaced), self.touched, self.cost
 
 
 def taken(free: FreeTime, claims: Sequence[PlannedClaim]) -> FreeTime:

@@ -6,13 +6,11 @@ improves it and says how much better it could be (`repair_model`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-from tracker.rules.damage import Damage, Standing, Standings
-from tracker.rules.plan import PlannedVisit
+from tracker.rules.damage import Change, Damage, Repair, Standing
 from tracker.rules.repair_first import TOUCHED, UNPLACED, Arrangement, Choices
 from tracker.rules.repair_model import MISSING, Model
 from tracker.rules.repair_spots import Spots
@@ -21,46 +19,6 @@ OTHERS = 40  # visits of others that may be asked to move, at most
 STAGES = {"lost": 0.2, "courses": 0.45, "others": 1.0}  # each with its share of the time that is left
 LARGE = 8_000  # literals: from here on, building the model takes longer than it is worth
 NEAR = timedelta(days=8)  # how far from a lost visit another's is worth asking for
-
-
-@dataclass(frozen=True)
-class Change:
-    """One visit that goes elsewhere; `visit.lost` says whether it had to, or makes room. `cost`: see `costs`."""
-
-    visit: Standing
-    course: Standings
-    to: PlannedVisit
-    cost: int
-
-
-@dataclass(frozen=True)
-class Repair:
-    """What was found: the changes, the lost visits that stay without a place, and how far from proven it stopped.
-
-    `least_unplaced` and `least_touched` are bounds that the last stage proved: nothing it looked at leaves fewer visits
-    without a place; and if as few, touches fewer others. `least_cost` is the same for the days, hours and rooms.
-    """
-
-    changes: tuple[Change, ...] = ()
-    unplaced: tuple[Standing, ...] = ()
-    least_unplaced: int = 0
-    least_touched: int = 0
-    least_cost: int = 0
-
-    @property
-    def touched(self) -> int:
-        """How many visits move that hadn't lost their place."""
-        return sum(not change.visit.lost for change in self.changes)
-
-    @property
-    def cost(self) -> int:
-        """What the days, hours and rooms of all changes cost."""
-        return sum(change.cost for change in self.changes)
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Less is better."""
-        return len(self.unplaced), self.touched, self.cost
 
 
 def repair(
