@@ -1,7 +1,7 @@
 """Clinics of any size with part of their places taken, and what patients ask of them: the same for the same seed."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,15 @@ from zoneinfo import ZoneInfo
 from tracker.rules.availability import Resource, free_time
 from tracker.rules.block import Block
 from tracker.rules.plan import PlanRequest, Wish, Wishes
-from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM
-from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
+from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, Protocol
+from tracker.rules.protocols import (
+    ALTERNATE_DAYS,
+    FIVE_SHORT_DAYS,
+    SINGLE,
+    THREE_A_WEEK,
+    TWO_A_WEEK,
+    WEEKLY,
+)
 
 ZONE = ZoneInfo("America/Denver")
 FIRST = date(2026, 2, 23)  # clocks change in the second week
@@ -19,6 +26,7 @@ OPEN, CLOSED = 8 * 60, 17 * 60 + 45
 NOW = datetime(2026, 2, 23, 14, tzinfo=UTC)
 BLOCK = 150
 A_DAY = 3  # blocks that fit into a room's day
+PROTOCOLS = (THREE_A_WEEK, TWO_A_WEEK, FIVE_SHORT_DAYS, SINGLE, ALTERNATE_DAYS, TWO_A_WEEK, WEEKLY, TWO_A_WEEK)
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,24 @@ class Instance:
     wishes: Wishes
     seed: int
 
-    def request(self) -> PlanRequest:
-        """Do what planning does after the database has answered."""
+    def request(self, *, hard: frozenset[Wish] | None = None) -> PlanRequest:
+        """Do what planning does after the database has answered; `hard` replaces which wishes are.
+
+        Protocols go round, two a week most often. Of every fifth course some visits were given in the weeks before.
+        """
         free = free_time(ZONE, FIRST, self.last, **self.rows)
-        protocol = (THREE_A_WEEK, TWO_A_WEEK, TWO_A_WEEK, SINGLE)[self.seed % 4]
-        return PlanRequest(protocol, free, self.patient_id, self.wishes, NOW)
+        protocol = PROTOCOLS[self.seed % len(PROTOCOLS)]
+        wishes = self.wishes if hard is None else replace(self.wishes, hard=hard)
+        given = _given(protocol) if self.seed % 5 == 4 else ()
+        return PlanRequest(protocol, free, self.patient_id, wishes, NOW, given)
+
+
+def _given(protocol: Protocol) -> tuple[datetime, ...]:
+    """Return a third of a protocol's visits, in its rhythm, the last one on the Friday before."""
+    count = protocol.visits // 3
+    gaps = [protocol.rhythm[n % len(protocol.rhythm)] for n in range(count - 1)]
+    days = [FIRST - timedelta(days=3 + sum(gaps[n:])) for n in range(count)]
+    return tuple(datetime.combine(day, time(10), ZONE) for day in days)
 
 
 def instance(rooms: int, load: float, seed: int, weeks: int = 6) -> Instance:

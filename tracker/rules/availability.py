@@ -51,6 +51,7 @@ class Days:
         # Seconds since 1970. A midnight that clocks jump over is the moment of the jump.
         self.begins = [int(midnight.timestamp()) for midnight in midnights]
         self.sizes = [(until - start) // _SECONDS for start, until in pairwise(self.begins)]
+        self._clock_times: dict[int, list[int]] = {}
 
     def calendar(self, day: int) -> date:
         """Return the calendar day number `day` (0 = first)."""
@@ -74,10 +75,14 @@ class Days:
 
     def minute(self, day: int, slot: int) -> int:
         """Return the local clock time at which a bit begins, in minutes after midnight."""
-        if self.changes(day):
-            local = self.instant(day, slot).astimezone(self.zone)
-            return local.hour * 60 + local.minute
-        return slot * SLOT
+        return self._changed(day)[slot] if self.changes(day) else slot * SLOT
+
+    def _changed(self, day: int) -> list[int]:
+        """Return the clock times of the bits of a day on which clocks change, and of some after it."""
+        if day not in self._clock_times:
+            times = (self.instant(day, slot).astimezone(self.zone) for slot in range(self.sizes[day] + 24 * 60 // SLOT))
+            self._clock_times[day] = [local.hour * 60 + local.minute for local in times]
+        return self._clock_times[day]
 
     def changes(self, day: int) -> bool:
         """Return whether clocks change on this day."""

@@ -180,7 +180,8 @@ class _Search:
         """Yield the latest earlier day, and the first later one, on which a series can begin."""
         earliest = self.wishes.earliest
         since = replace(self.wishes, earliest=earliest - timedelta(days=_EARLIER))
-        wide = Candidates(replace(self.request, free=self.wider, wishes=since))
+        asked = replace(self.request, free=self.wider, wishes=since)
+        wide = Candidates(asked) if self.wider is not self.request.free else self.candidates.asked(asked)
         days = [wide.days.calendar(day) for day in Reach(wide).first_days()]
         if before := [day for day in days if day < earliest]:
             text = _("Fits if the patient can begin on %(day)s", day=self._on(before[-1]))
