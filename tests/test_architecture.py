@@ -14,7 +14,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tracker"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAZY_FOLDER = "cli"  # there an import may stand inside a function: every --help has to come at once
-LAZY_MODULES = {"babel", "phonenumbers"}  # and these anywhere: each takes 50 ms, and few commands say a day or a number
+LAZY_MODULES = {
+    "babel",
+    "holidays",
+    "phonenumbers",
+}  # these anywhere: each takes 50 ms, and few pages need it
 
 
 def functions() -> Iterator[tuple[str, int]]:

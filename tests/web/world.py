@@ -14,6 +14,7 @@ from tracker.models import (
     Allergy,
     Base,
     CareContact,
+    Closure,
     ContactPoint,
     Course,
     Dose,
@@ -31,6 +32,7 @@ from tracker.models import (
     Visit,
     VisitEvent,
     VitalReading,
+    WeeklyClosure,
 )
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import (
@@ -88,6 +90,8 @@ def _fill(house: House) -> dict[str, UUID]:
         ]
         _bedside(session, house, course, visits)
         link = _followup(session, house, patient, course, visits)
+    with db.transaction() as session:
+        _closed(session, house)
     chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link}
     for number, status in enumerate(MORE_TODAY):
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
@@ -141,6 +145,15 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
     ids = {"clinic_id": house.clinic.id, "visit_id": visit.id}
     _put(session, VisitEvent(**ids, kind="status", to_status=status, occurred_at=starts_at, entered_at=starts_at))
     return visit.id
+
+
+def _closed(session, house: House) -> None:
+    """Close a room for a day in summer, and on a weekday from summer on."""
+    ids = {"clinic_id": house.clinic.id, "resource_id": house.resources["Mesa"], "reason": "Paint"}
+    summer = NOW + timedelta(days=120)
+    _put(session, Closure(**ids, starts_at=summer, ends_at=summer + timedelta(hours=8)))
+    hours = {"weekday": 5, "starts_minute": 480, "ends_minute": 720, "first_day": summer.date()}
+    _put(session, WeeklyClosure(**ids, **hours))
 
 
 def _order(session, house: House, course: UUID) -> UUID:

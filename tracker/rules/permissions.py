@@ -23,6 +23,7 @@ class Permission(StrEnum):
     EDIT_PATIENT = "edit_patient"
     BOOK_COURSE = "book_course"
     MOVE_VISIT = "move_visit"
+    ENTER_HOURS = "enter_hours"  # shifts, absences, closures, outages
     RUN_VISIT = "run_visit"  # arrived, no-show, came but not treated, cancelled, gone home
     TREAT = "treat"  # checklist, start, dose, vital signs, side effects, discharge
     ORDER = "order"  # the dose order of a series
@@ -34,7 +35,7 @@ class Permission(StrEnum):
     DO_TASK = "do_task"
     VIEW_MESSAGES = "view_messages"
     SEND_MESSAGE = "send_message"
-    MANAGE_CLINIC = "manage_clinic"  # rooms, hours, closures, protocols
+    MANAGE_CLINIC = "manage_clinic"  # rooms, opening hours, protocols
     MANAGE_USERS = "manage_users"
     VIEW_AUDIT = "view_audit"
 
@@ -48,11 +49,11 @@ _BEDSIDE = {_P.TREAT, _P.SIGN_NOTE}
 
 _GRANTED = MappingProxyType(
     {
-        Role.COORDINATOR: frozenset(_DESK),
+        Role.COORDINATOR: frozenset(_DESK | {_P.ENTER_HOURS}),
         Role.NURSE: frozenset(_DESK | _BEDSIDE),
-        Role.PHYSICIAN: frozenset(_DESK | _BEDSIDE | {_P.ORDER, _P.OVERRIDE, _P.SIGN}),
+        Role.PHYSICIAN: frozenset(_DESK | _BEDSIDE | {_P.ENTER_HOURS, _P.ORDER, _P.OVERRIDE, _P.SIGN}),
         # An administrator looks after the house and its accounts, and treats nobody.
-        Role.ADMIN: frozenset(_DESK | {_P.MANAGE_CLINIC, _P.MANAGE_USERS, _P.VIEW_AUDIT}),
+        Role.ADMIN: frozenset(_DESK | {_P.ENTER_HOURS, _P.MANAGE_CLINIC, _P.MANAGE_USERS, _P.VIEW_AUDIT}),
         # An auditor reads who did what, and changes nothing.
         Role.AUDITOR: frozenset({_P.SIGNED_IN, _P.VIEW_AUDIT}),
     }

@@ -62,6 +62,11 @@ class Choices:
         """Staff by id and name."""
         return [(one.id, one.name) for one, _member in self.staff]
 
+    @property
+    def equipment_options(self) -> list[tuple[UUID, str]]:
+        """Equipment by id and name."""
+        return [(one.id, one.name) for one in self.equipment]
+
     def has(self, filters: Filters) -> bool:
         """Return whether everything a calendar is narrowed to is there."""
         return (

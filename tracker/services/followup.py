@@ -13,7 +13,18 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Invalid, Refused, Stale
-from tracker.models import Closure, Course, OpeningHours, Patient, ProtocolVersion, Task, UserAccount, Visit, VisitEvent
+from tracker.models import (
+    Closure,
+    Course,
+    OpeningHours,
+    Patient,
+    ProtocolVersion,
+    Task,
+    UserAccount,
+    Visit,
+    VisitEvent,
+    WeeklyClosure,
+)
 from tracker.rules import followup
 from tracker.rules.fields import Command, Number, Text, Tick
 from tracker.rules.followup import Happening, Hours, Wanted
@@ -73,7 +84,7 @@ def _wanted(
         happenings,
         protocol,
         zone=clinic.info(session, actor.clinic_id).zone,
-        hours=open_hours(session, actor),
+        hours=open_hours(session, actor, min((one.starts_at for one in visits), default=course.created_at)),
     )
 
 
@@ -84,15 +95,21 @@ def _left_at(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, datetime
     return dict(session.execute(query.group_by(VisitEvent.visit_id)).all())
 
 
-def open_hours(session: Session, actor: Actor) -> Hours:
-    """Return the clinic's opening hours by day; a closure of the whole clinic that leaves no opening closes the day."""
+def open_hours(session: Session, actor: Actor, since: datetime) -> Hours:
+    """Return the clinic's opening hours by day, from `since` on.
+
+    A closure of the whole clinic that leaves no opening closes the day, whether it is entered once or every week.
+    """
     zone = clinic.info(session, actor.clinic_id).zone
     rows = session.scalars(select(OpeningHours).where(OpeningHours.clinic_id == actor.clinic_id))
     week = {row.weekday: (row.starts_minute, row.ends_minute) for row in rows}
     closures = session.execute(
         select(Closure.starts_at, Closure.ends_at).where(
-            Closure.clinic_id == actor.clinic_id, Closure.resource_id.is_(None)
+            Closure.clinic_id == actor.clinic_id, Closure.resource_id.is_(None), Closure.ends_at > since
         )
+    ).all()
+    weekly = session.scalars(
+        select(WeeklyClosure).where(WeeklyClosure.clinic_id == actor.clinic_id, WeeklyClosure.resource_id.is_(None))
     ).all()
 
     def hours(day: date) -> tuple[time, time] | None:
@@ -101,9 +118,16 @@ def open_hours(session: Session, actor: Actor) -> Hours:
         opens, closes = (_clock(minute) for minute in week[day.weekday()])
         first, last = (datetime.combine(day, at, zone) for at in (opens, closes))
         closed = any(starts_at <= first and ends_at >= last for starts_at, ends_at in closures)
+        closed = closed or any(_closes(row, day, week[day.weekday()]) for row in weekly)
         return None if closed else (opens, closes)
 
     return hours
+
+
+def _closes(row: WeeklyClosure, day: date, hours: tuple[int, int]) -> bool:
+    """Return whether a weekly closure leaves nothing of a day's opening."""
+    counts = row.first_day <= day and (row.last_day is None or day <= row.last_day)
+    return counts and row.weekday == day.weekday() and row.starts_minute <= hours[0] and row.ends_minute >= hours[1]
 
 
 def _clock(minute: int) -> time:

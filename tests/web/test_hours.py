@@ -1,0 +1,118 @@
+"""Hours as a page: entering, what is refused beside its field, ending, holidays, and whom it hits."""
+
+import re
+from datetime import date
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.web.test_moves import book
+from tests.web.test_today import audited
+from tracker import db
+from tracker.models import Closure, Shift, WeeklyClosure
+
+DAY = "2026-03-03"
+
+
+@pytest.fixture
+def client(house, browser):
+    """Return the coordinator's browser."""
+    return browser(house.coordinator)
+
+
+def count(model):
+    with db.read() as session:
+        return session.scalar(select(func.count()).select_from(model))
+
+
+def test_the_page_shows_what_is_entered_and_what_is_proposed(client):
+    text = client.get("/hours").get_data(as_text=True)
+
+    assert "Nothing is closed" in text
+    assert "Monday – Friday, 9:00 AM–5:45 PM" in text
+    assert "Memorial Day" in text
+    assert audited("read hours") == 1
+
+
+def test_a_closure_is_entered_shown_and_taken_out(house, client):
+    sent = {"who": str(house.resources["Sage"]), "first_day": DAY, "reason": "Paint"}
+    assert client.post("/hours", data=sent).location == "/hours"
+
+    text = client.get("/hours").get_data(as_text=True)
+    assert "Tue, Mar 3, all day" in text
+    assert "Paint" in text
+    action = re.search(r'action="(/hours/closures/[^"]+)"', text)[1]
+    assert client.post(action).status_code == 303
+    assert count(Closure) == 0
+
+
+def test_a_form_sent_twice_enters_once(client):
+    key = re.search(r'name="request_key" value="([^"]+)"', client.get("/hours").get_data(as_text=True))[1]
+    sent = {"who": "clinic", "first_day": DAY, "reason": "Snow", "request_key": key}
+
+    assert [client.post("/hours", data=sent).status_code for _time in range(2)] == [303, 303]
+    assert count(Closure) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"first_day": "2026-03-01", "reason": "Snow"}, "This day is past"),
+        ({"first_day": DAY}, "Say why"),
+        ({"first_day": DAY, "reason": "Snow", "when": "weekly"}, "at least one weekday"),
+        ({"first_day": DAY, "reason": "Snow", "when": "sometimes"}, ""),
+        ({"first_day": DAY, "reason": "Snow", "from_time": "9"}, "Enter a time such as"),
+    ],
+)
+def test_what_is_wrong_is_said_and_what_was_typed_is_kept(client, sent, said):
+    answer = client.post("/hours", data={"who": "clinic", **sent})
+
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert said in text
+    assert sent.get("reason", "") in text
+    assert count(Closure) == count(WeeklyClosure) == 0
+
+
+def test_after_a_closure_the_page_says_whom_it_hits(house, client):
+    visit = book(house, "Linh Tran")
+    client.post("/hours", data={"who": str(house.resources["Sage"]), "first_day": DAY, "reason": "Paint"})
+
+    text = client.get("/hours").get_data(as_text=True)
+
+    assert "1 booked visit can&#39;t be where it is" in text
+    assert "Tran, Linh" in text
+    assert f"/visits/{visit.id}/move" in text
+    assert "Sage not there" in text
+
+
+def test_a_shift_ends_from_a_day_on(house, client):
+    text = client.get("/hours").get_data(as_text=True)
+    action = re.search(r'href="(/hours/shifts/[^"]+)"', text)[1]
+
+    assert "No more from" in client.get(action).get_data(as_text=True)
+    assert client.post(action, data={"from_day": "2026-03-01"}).status_code == 422
+    assert client.post(action, data={"from_day": "2026-03-09"}).status_code == 303
+    with db.read() as session:
+        ended = session.scalars(select(Shift.last_day).where(Shift.last_day.is_not(None))).all()
+    assert ended == [date(2026, 3, 8)] * 5
+
+
+def test_a_holiday_closes_by_its_button_only(client):
+    assert client.post("/hours/holidays", data={"day": "2026-05-25"}).status_code == 303
+    assert client.post("/hours/holidays", data={"day": "2026-05-26"}).status_code == 422
+
+    text = client.get("/calendar/month/2026-05-01").get_data(as_text=True)
+    assert text.count("Memorial Day") == 1
+
+
+def test_a_nurse_enters_no_hours(house, browser):
+    assert browser(house.nurse).get("/hours").status_code == 403
+    assert "/hours" not in browser(house.nurse).get("/calendar/week/2026-03-02").get_data(as_text=True)
+
+
+def test_the_day_after_is_shaded_with_its_reason(house, client):
+    client.post("/hours", data={"who": "clinic", "first_day": DAY, "reason": "Inspection"})
+
+    for path in (f"/day/{DAY}", f"/calendar/staff/{DAY}", f"/calendar/week/{DAY}", f"/calendar/month/{DAY}"):
+        assert "Inspection" in client.get(path).get_data(as_text=True)
