@@ -33,9 +33,9 @@ class Opened:
         return make_patient(self.actor.clinic_id, name)
 
 
-def opened(folder: Path) -> Opened:
-    """Make the clinic and sign in."""
-    url = f"sqlite:///{folder}/tracker.db"
+def opened(folder: Path, url: str = "") -> Opened:
+    """Make the clinic, in a file of `folder` or at `url`, and sign in."""
+    url = url or f"sqlite:///{folder}/tracker.db"
     upgrade(url)
     db.configure(url)
     made = demo.make(DAY, key=KEY.encode(), base_url="http://127.0.0.1:8000")

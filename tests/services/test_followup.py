@@ -66,7 +66,7 @@ def test_going_home_adds_a_call_and_a_therapy_session(house, course):
     course_id, visits = course
     plan(house, course_id)
     added = plan(house, course_id, change=discharge(0))
-    assert sorted(task.kind for task in added) == ["next_day_check_in", "therapy_session"]
+    assert sorted(task.code for task in added) == ["next_day_check_in", "therapy_session"]
     assert {task.visit_id for task in added} == {visits[0]}
 
 

@@ -1,5 +1,6 @@
 """Protocols, courses, visits, and the claims that keep two visits from one room."""
 
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
@@ -20,6 +21,7 @@ from tracker.models.base import (
     where,
 )
 from tracker.models.people import Patient
+from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import CourseStatus, Indication, VisitStatus
 
 
@@ -37,6 +39,11 @@ class ProtocolVersion(Base):
     definition: Mapped[Data]  # rules.protocol.Protocol.to_data()
     created_at: Mapped[Instant]
     retired_at: Mapped[Instant | None]
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The definition, read. A version never changes, so once is enough."""
+        return Protocol.from_data(self.definition)
 
 
 class Course(Base):

@@ -11,13 +11,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from tracker.models import AuditEntry, AuditHead
 from tracker.rules.permissions import Actor
 
 START = "0" * 64  # what the first entry points back to
+
+# Every page leaves an entry, so these are put together once.
+_OF = AuditHead.clinic_id == bindparam("of")
+_HEAD = select(AuditHead.seq, AuditHead.hash).where(_OF).with_for_update()
+_NEXT = update(AuditHead).where(_OF)
+_ENTRY = insert(AuditEntry)
+_COLUMNS = [column.name for column in AuditEntry.__table__.columns]
 
 
 def begin(session: Session, clinic_id: UUID) -> None:
@@ -46,10 +53,12 @@ def record(
         subject: Which row, "visit 0192…".
         detail: What else matters; plain JSON, no free text of patients.
     """
-    head = session.scalars(select(AuditHead).where(AuditHead.clinic_id == actor.clinic_id).with_for_update()).one()
+    session.flush()  # whatever this is the entry of
+    rows, here = session.connection(), {"of": actor.clinic_id}
+    seq, previous_hash = rows.execute(_HEAD, here).one()
     entry = AuditEntry(
         clinic_id=actor.clinic_id,
-        seq=head.seq + 1,
+        seq=seq + 1,
         at=now,
         actor_id=actor.user_id,
         actor_name=actor.name,
@@ -57,12 +66,11 @@ def record(
         patient_id=patient_id,
         subject=subject,
         detail=detail or {},
-        previous_hash=head.hash,
+        previous_hash=previous_hash,
     )
     entry.hash = digest(entry)
-    session.add(entry)
-    head.seq, head.hash = entry.seq, entry.hash
-    session.flush()
+    rows.execute(_ENTRY, {column: getattr(entry, column) for column in _COLUMNS})
+    rows.execute(_NEXT, here | {"seq": entry.seq, "hash": entry.hash})
 
 
 def digest(entry: AuditEntry) -> str:

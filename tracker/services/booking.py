@@ -11,16 +11,16 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
-from tracker.errors import Refused
-from tracker.models import Course, Patient, ProtocolVersion
+from tracker.errors import NotFound, Refused
+from tracker.models import Course, Patient, ProtocolVersion, Visit, new_id
 from tracker.rules import planner
 from tracker.rules.fields import Number
 from tracker.rules.permissions import Actor
 from tracker.rules.plan import Alternative, Plan, PlannedVisit, PlanRequest, Relaxation, WishPrice
-from tracker.rules.protocol import Protocol
+from tracker.rules.protocol import PATIENT
 from tracker.rules.spacing import span_days
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, capacity, clinic, followup, reminders
@@ -191,7 +191,7 @@ def _request(
     if isinstance(asked, BookCourse) and asked.visit:  # nothing beyond the chosen days matters any more
         days = [one.starts_at.astimezone(place.zone).date() for one in asked.visit]
         first, last = max(first, min(days)), min(last, max(days))
-    protocol = Protocol.from_data(row.definition)
+    protocol = row.protocol
     free = capacity.load(session, place, first, last, patients=[patient_id], apart=protocol.min_gap)
     return PlanRequest(protocol, free, patient_id, asked.wishes, now, country=place.country)
 
@@ -213,31 +213,33 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
     """
     place = clinic.info(session, actor.clinic_id)
     capacity.lock(session, place, patient_id)
-    patient = clinic.get(session, actor, Patient, patient_id)
     row = _version(session, actor, wanted.protocol_id)
     request = _request(session, place, patient_id, row, wanted, now)
+    if not any(one.id == patient_id and one.kind == PATIENT for one in request.free.resources):
+        raise NotFound(_("There is nothing here, or it isn't yours to see."))
     planned = _placed(request, sorted(wanted.visit, key=lambda one: one.starts_at))
     course = Course(
+        id=new_id(),
         clinic_id=place.id,
-        patient_id=patient.id,
+        patient_id=patient_id,
         protocol_id=row.id,
         indication=wanted.indication,
-        sequence=1 + _courses_before(session, patient.id, row),
+        sequence=1 + _courses_before(session, patient_id, row),
         wishes=wanted.wishes.to_data(),
         created_at=now,
         created_by=actor.user_id,
     )
     session.add(course)
     session.flush()
-    visits = [visit_at(course, one, now) for one in planned]
-    session.add_all(visits)
-    session.flush()
+    rows = [visit_at(course, one, now) for one in planned]
+    session.connection().execute(insert(Visit), rows)
+    visits = [Visit(**row) for row in rows]
     hold(session, list(zip(visits, planned, strict=True)))
-    reminders.plan_for_course(session, actor, course, visits, now=now)
-    followup.plan_for_course(session, actor, course, visits, now=now)
+    reminders.plan_for_course(session, actor, course, visits, now=now, begins=True)
+    followup.plan_for_course(session, actor, course, visits, now=now, begins=True)
     granted = {"longest_gap": wanted.longest_gap} if wanted.longest_gap else None
     subject = f"course {course.id}"
-    audit.record(session, actor, "book course", patient_id=patient.id, subject=subject, detail=granted, now=now)
+    audit.record(session, actor, "book course", patient_id=patient_id, subject=subject, detail=granted, now=now)
     return course
 
 
@@ -255,10 +257,13 @@ def _too_long(request: PlanRequest, starts: Sequence[datetime]) -> bool:
     return span_days(starts, request.free.days.zone) > request.limits.max_span_days
 
 
+_BEFORE = (
+    select(func.count())
+    .select_from(Course)
+    .join(ProtocolVersion)
+    .where(Course.patient_id == bindparam("patient_id"), ProtocolVersion.code == bindparam("code"))
+)
+
+
 def _courses_before(session: Session, patient_id: UUID, protocol: ProtocolVersion) -> int:
-    same = (
-        select(Course.id)
-        .join(ProtocolVersion)
-        .where(Course.patient_id == patient_id, ProtocolVersion.code == protocol.code)
-    )
-    return len(session.scalars(same).all())
+    return session.connection().execute(_BEFORE, {"patient_id": patient_id, "code": protocol.code}).scalar_one()

@@ -1,11 +1,12 @@
 """The clinic at hand, and the one way to load a row by an id from outside: scoped to it."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
@@ -36,14 +37,29 @@ class ClinicInfo:
     address: str
 
 
+_INFO = select(
+    *(Clinic.id, Clinic.name, Clinic.discreet_name, Clinic.zone_name),
+    *(Clinic.country, Clinic.phone, Clinic.address),
+).where(Clinic.id == bindparam("of"))
+
+
 def info(session: Session, clinic_id: UUID) -> ClinicInfo:
     """Return what is to be known of a clinic. NotFound: there is none with this id."""
-    clinic = session.get(Clinic, clinic_id)
-    if clinic is None:
+    known = session.info.get(clinic_id)  # many ask in one transaction
+    if isinstance(known, ClinicInfo):
+        return known
+    row = session.connection().execute(_INFO, {"of": clinic_id}).one_or_none()
+    if row is None:
         raise NotFound(_("There is no such clinic."))
-    return ClinicInfo(
-        clinic.id, clinic.name, clinic.discreet_name, clinic.zone, clinic.country, clinic.phone, clinic.address
-    )
+    found = ClinicInfo(row.id, row.name, row.discreet_name, ZoneInfo(row.zone_name), *row[4:])
+    session.info[clinic_id] = found
+    return found
+
+
+@cache
+def _scoped(model: type[Row]) -> Select[Row]:
+    columns: Any = model  # seen from the class they are columns, not values
+    return select(model).where(columns.id == bindparam("row_id"), columns.clinic_id == bindparam("in_clinic"))
 
 
 def get(session: Session, actor: Actor, model: type[Row], row_id: UUID, *options: Any, lock: bool = False) -> Row:
@@ -52,10 +68,10 @@ def get(session: Session, actor: Actor, model: type[Row], row_id: UUID, *options
     Raises:
         NotFound: There is none, or it is another clinic's: the caller can't tell which.
     """
-    columns: Any = model  # seen from the class they are columns, not values
-    query = select(model).where(columns.id == row_id, columns.clinic_id == actor.clinic_id).options(*options)
+    query = _scoped(model).options(*options) if options else _scoped(model)
     # Not the key: whoever adds a row that points here needn't wait, and so can't be waited for in a circle.
-    row = session.scalar(query.with_for_update(of=model, key_share=True) if lock else query)
+    query = query.with_for_update(of=model, key_share=True) if lock else query
+    row: Row | None = session.scalar(query, {"row_id": row_id, "in_clinic": actor.clinic_id})
     if row is None:
         raise NotFound(_("There is nothing here, or it isn't yours to see."))
     return row

@@ -7,9 +7,11 @@ nothing. It is called in the transaction that books, moves, discharges or ends.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Invalid, Refused, Stale
@@ -39,21 +41,30 @@ SAFETY = "safety_answer"
 REVIEW = "review"  # a review gate; its visit is the one it comes after
 PHYSICIANS = frozenset({SAFETY, REVIEW})  # only a physician decides
 
+# Every booking and every move asks this, so it is put together once.
+_TASKS = select(Task).where(
+    Task.course_id == bindparam("course"),
+    Task.status != TaskStatus.CANCELLED,
+    Task.kind.in_(bindparam("codes", expanding=True)),
+)
+
 
 def plan_for_course(
-    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime
-) -> list[Task]:
-    """Write, retime and call off tasks until they are what the course asks for; return the new ones.
+    session: Session, actor: Actor, course: Course, visits: Sequence[Visit], *, now: datetime, begins: bool = False
+) -> list[Wanted]:
+    """Write, retime and call off tasks until they are what the course asks for; return what is new.
 
     Args:
         visits: All visits of the course as they stand in this transaction, cancelled ones too.
+        begins: The course was booked in this transaction, so there is nothing yet to compare with.
     """
     session.flush()
     protocol = _protocol(session, course)
     should_be = {task.key: task for task in _wanted(session, actor, course, visits, protocol)}
-    there_is = {task.key: task for task in _programme_tasks(session, course, protocol)}
-    added = [_row(course, wanted, now) for key, wanted in should_be.items() if key not in there_is]
-    session.add_all(added)
+    there_is = {} if begins else {task.key: task for task in _programme_tasks(session, course, protocol)}
+    added = [wanted for key, wanted in should_be.items() if key not in there_is]
+    if added:
+        session.connection().execute(insert(Task), [_row(course, wanted, now) for wanted in added])
     for key, task in there_is.items():
         if task.status is not TaskStatus.OPEN:
             continue
@@ -66,7 +77,7 @@ def plan_for_course(
 
 
 def _protocol(session: Session, course: Course) -> Protocol:
-    return Protocol.from_data(session.get_one(ProtocolVersion, course.protocol_id).definition)
+    return session.get_one(ProtocolVersion, course.protocol_id).protocol
 
 
 def _wanted(
@@ -74,23 +85,26 @@ def _wanted(
 ) -> Iterable[Wanted]:
     if course.status is CourseStatus.ENDED:
         return []
-    left = _left_at(session, [visit.id for visit in visits])
-    happenings = [
-        Happening(v.id, v.starts_at, v.status, left.get(v.id) if v.status is VisitStatus.DISCHARGED else None)
-        for v in visits
-    ]
+    left = _left_at(session, visits)
+    since = min((one.starts_at for one in visits), default=course.created_at)
+    # Looked up when a day is first asked for: what a patient does by herself needs none.
+    known = cache(lambda: open_hours(session, actor, since))
+    happenings = [Happening(one.id, one.starts_at, one.status, left.get(one.id)) for one in visits]
     return followup.wanted(
         course.id,
         happenings,
         protocol,
         zone=clinic.info(session, actor.clinic_id).zone,
-        hours=open_hours(session, actor, min((one.starts_at for one in visits), default=course.created_at)),
+        hours=lambda day: known()(day),
     )
 
 
-def _left_at(session: Session, visit_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+def _left_at(session: Session, visits: Sequence[Visit]) -> dict[UUID, datetime]:
+    given = [visit.id for visit in visits if visit.status is VisitStatus.DISCHARGED]
+    if not given:
+        return {}
     query = select(VisitEvent.visit_id, func.max(VisitEvent.occurred_at)).where(
-        VisitEvent.visit_id.in_(visit_ids), VisitEvent.to_status == VisitStatus.DISCHARGED
+        VisitEvent.visit_id.in_(given), VisitEvent.to_status == VisitStatus.DISCHARGED
     )
     return dict(session.execute(query.group_by(VisitEvent.visit_id)).all())
 
@@ -135,24 +149,24 @@ def _clock(minute: int) -> time:
 
 
 def _programme_tasks(session: Session, course: Course, protocol: Protocol) -> list[Task]:
-    codes = {step.code for step in protocol.programme}
-    query = select(Task).where(Task.course_id == course.id, Task.status != TaskStatus.CANCELLED, Task.kind.in_(codes))
-    return list(session.scalars(query))
+    codes = [step.code for step in protocol.programme]
+    return list(session.scalars(_TASKS, {"course": course.id, "codes": codes}))
 
 
-def _row(course: Course, wanted: Wanted, now: datetime) -> Task:
-    return Task(
-        clinic_id=course.clinic_id,
-        patient_id=course.patient_id,
-        course_id=course.id,
-        visit_id=wanted.visit_id,
-        kind=wanted.code,
-        key=wanted.key,
-        owner_role=wanted.owner,
-        opens_at=wanted.opens_at,
-        due_at=wanted.due_at,
-        created_at=now,
-    )
+def _row(course: Course, wanted: Wanted, now: datetime) -> dict[str, Any]:
+    return {
+        "clinic_id": course.clinic_id,
+        "patient_id": course.patient_id,
+        "course_id": course.id,
+        "visit_id": wanted.visit_id,
+        "kind": wanted.code,
+        "key": wanted.key,
+        "owner_role": wanted.owner,
+        "opens_at": wanted.opens_at,
+        "due_at": wanted.due_at,
+        "created_at": now,
+        "version": 1,
+    }
 
 
 @dataclass(frozen=True)

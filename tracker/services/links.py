@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
@@ -76,14 +76,17 @@ def _link_id(token: str) -> UUID:
     return UUID(bytes=raw[:16])
 
 
-def course_link(session: Session, course: Course, *, last_visit: datetime, now: datetime) -> PatientLink:
+def course_link(
+    session: Session, course: Course, *, last_visit: datetime, now: datetime, begins: bool = False
+) -> PatientLink:
     """Return the course's link; make it if there is none, let it live longer if the last visit moved away.
 
     Args:
         last_visit: Start of the last visit; the link lives `LIFETIME` longer.
+        begins: The course was booked in this transaction, so there is none yet.
     """
     expires_at = last_visit + LIFETIME
-    link = find_course_link(session, course.id)
+    link = None if begins else find_course_link(session, course.id)
     if link is None:
         link = PatientLink(
             clinic_id=course.clinic_id,
@@ -99,18 +102,21 @@ def course_link(session: Session, course: Course, *, last_visit: datetime, now: 
     return link
 
 
+_OF_COURSE = (
+    select(PatientLink)
+    .where(
+        PatientLink.course_id == bindparam("course"),
+        PatientLink.purpose == LinkPurpose.COURSE,
+        PatientLink.revoked_at.is_(None),
+    )
+    .order_by(PatientLink.created_at, PatientLink.id)
+    .limit(1)
+)
+
+
 def find_course_link(session: Session, course_id: UUID) -> PatientLink | None:
     """Return the course's link unless it was revoked."""
-    return session.scalars(
-        select(PatientLink)
-        .where(
-            PatientLink.course_id == course_id,
-            PatientLink.purpose == LinkPurpose.COURSE,
-            PatientLink.revoked_at.is_(None),
-        )
-        .order_by(PatientLink.created_at, PatientLink.id)
-        .limit(1)
-    ).first()
+    return session.scalars(_OF_COURSE, {"course": course_id}).first()
 
 
 def renew(session: Session, course_ids: Collection[UUID], *, now: datetime) -> None:

@@ -46,7 +46,7 @@ class Standing:
     @cached_property
     def protocol(self) -> Protocol:
         """The version the series was booked under."""
-        return Protocol.from_data(self.course.protocol.definition)
+        return self.course.protocol.protocol
 
     @cached_property
     def limits(self) -> Protocol:
@@ -234,7 +234,7 @@ def add(
     now: datetime,
 ) -> Visit:
     """Add a visit to a series and hold its place; its history says instead of which it is."""
-    visit = visit_at(series.course, planned, now)
+    visit = Visit(**visit_at(series.course, planned, now))
     session.add(visit)
     session.flush()
     if missed:

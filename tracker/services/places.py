@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BeforeValidator
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
-from tracker.models import Claim, Course, Visit
+from tracker.models import Claim, Course, Visit, new_id
 from tracker.rules.plan import PlannedVisit
 from tracker.rules.vocabulary import VisitStatus
 from tracker.text import gettext as _
@@ -67,21 +67,23 @@ ChosenPlace = Annotated[Place, BeforeValidator(_place)]
 ChosenInstant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-def visit_at(course: Course, planned: PlannedVisit, now: datetime) -> Visit:
-    """Return a new visit of a course at a planned place; it still has to be added and held."""
-    return Visit(
-        clinic_id=course.clinic_id,
-        course_id=course.id,
-        patient_id=course.patient_id,
-        ordinal=planned.ordinal,
-        starts_at=planned.starts_at,
-        ends_at=planned.ends_at,
-        room_id=planned.room_id,
-        nurse_id=planned.nurse_id,
-        physician_id=planned.physician_id,
-        status=VisitStatus.BOOKED,
-        created_at=now,
-    )
+def visit_at(course: Course, planned: PlannedVisit, now: datetime) -> dict[str, Any]:
+    """Return the row of a new visit of a course at a planned place; it still has to be held."""
+    return {
+        "id": new_id(),
+        "clinic_id": course.clinic_id,
+        "course_id": course.id,
+        "patient_id": course.patient_id,
+        "ordinal": planned.ordinal,
+        "starts_at": planned.starts_at,
+        "ends_at": planned.ends_at,
+        "room_id": planned.room_id,
+        "nurse_id": planned.nurse_id,
+        "physician_id": planned.physician_id,
+        "status": VisitStatus.BOOKED,
+        "created_at": now,
+        "version": 1,
+    }
 
 
 def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
@@ -105,7 +107,7 @@ def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
     if not rows:
         return
     try:
-        session.execute(insert(Claim), rows)
+        session.connection().execute(insert(Claim), rows)
     except IntegrityError as error:  # the guard of last resort: another process, or a bug of ours
         said = _("A place was taken this very moment. Nothing was booked. Look again.")
         raise Refused(said, field="visit") from error
