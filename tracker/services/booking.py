@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound, Refused
-from tracker.models import Course, Patient, ProtocolVersion, Visit, new_id
+from tracker.models import Course, Patient, ProtocolVersion, Visit
 from tracker.rules import planner
 from tracker.rules.fields import Number
 from tracker.rules.permissions import Actor
@@ -219,7 +219,6 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
         raise NotFound(_("There is nothing here, or it isn't yours to see."))
     planned = _placed(request, sorted(wanted.visit, key=lambda one: one.starts_at))
     course = Course(
-        id=new_id(),
         clinic_id=place.id,
         patient_id=patient_id,
         protocol_id=row.id,
