@@ -18,6 +18,7 @@ from tracker.web import (
     accounts,
     bedside,
     calendar,
+    closing,
     courses,
     dragging,
     errors,
@@ -29,6 +30,7 @@ from tracker.web import (
     outcomes,
     patients,
     portal,
+    repair,
     shifts,
     today,
     worklist,
@@ -50,6 +52,8 @@ PAGES = (
     worklist,
     messages,
     portal,
+    repair,
+    closing,
 )
 
 # Everything from here, nothing inline, nobody may frame us.

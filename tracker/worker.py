@@ -9,6 +9,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -29,7 +31,7 @@ from tracker.interop.calendar_file import Entry, Method, Place, calendar_file
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import Event
 from tracker.rules.vocabulary import AttemptOutcome
-from tracker.services import delivery, links, outbox
+from tracker.services import delivery, jobs, links, outbox
 from tracker.services.delivery import Lease, Letter, Result, Verdict
 from tracker.text import gettext as _
 
@@ -194,6 +196,7 @@ def run(config: Config) -> None:
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     scheduler.add_job(_tick, "interval", [worker], seconds=EVERY)
+    scheduler.add_job(_Jobs().start, "interval", seconds=1)
     scheduler.add_job(_stop_if_asked, "interval", [worker, scheduler], seconds=0.5)
     _tick(worker)
     scheduler.start()
@@ -204,6 +207,25 @@ def _tick(worker: Worker) -> None:
         worker.tick(clock.now())
     except Busy:
         _log.warning("the database can't answer; trying again")
+
+
+class _Jobs:
+    """Starts a process for long work that waits, one at a time. It is in this process's group and ends with it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start one if something waits and none is running."""
+        if self._process and self._process.poll() is None:
+            return
+        try:
+            with db.read() as session:
+                waits = jobs.waiting(session, now=clock.now())
+        except Busy:
+            return
+        if waits:
+            self._process = subprocess.Popen([sys.executable, "-m", "tracker.jobs"])
 
 
 def _stop_if_asked(worker: Worker, scheduler: BlockingScheduler) -> None:

@@ -155,5 +155,7 @@ def say(kind: str) -> str:
         "severe_effect": _("Severe side effect to be reviewed"),
         "transferred": _("Follow up the transfer"),
         "undelivered": _("Message not delivered"),
+        "no_place": _("No place for a lost visit"),
+        "closed_call": _("Call: we are closed"),
         "uncertain": _("Message may not have arrived"),
     }.get(kind, kind.replace("_", " ").capitalize())

@@ -155,12 +155,18 @@ def put(
             note(session, actor, visit, _went(session, series, visit, planned), reason, now=now)
         if visit.starts_at != planned.starts_at or visit.lost_at:
             visit.confirmed_at = visit.driver_confirmed_at = visit.lost_at = None
+            followup.call_off(session, no_place(visit), visit.clinic_id, now=now)
             told = True
         visit.starts_at, visit.ends_at = planned.starts_at, planned.ends_at
         visit.room_id, visit.nurse_id, visit.physician_id = planned.room_id, planned.nurse_id, planned.physician_id
     session.flush()
     hold(session, moves)
     return told
+
+
+def no_place(visit: Visit) -> str:
+    """Return the key of the task that says a visit can't take place where it stands, and has no other place."""
+    return f"no_place:{visit.id}"
 
 
 def _went(session: Session, series: Standing, visit: Visit, planned: PlannedVisit) -> str:

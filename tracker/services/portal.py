@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -32,7 +32,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
-from tracker.services import audit, clinic, links, outcomes, settings
+from tracker.services import audit, clinic, closing, links, outcomes, settings
 from tracker.text import gettext as _
 from tracker.text import say_phone
 
@@ -65,6 +65,8 @@ class Home:
     visits: Sequence[Visit]  # those that count, in order
     next_visit: Visit | None
     last_visit: Visit | None  # the newest one that was given
+    lost_visits: Sequence[Visit]  # their day fell out: they wait for another place
+    unread: Set[UUID]  # of those, the ones the patient hasn't said she knows of
     protocol: Protocol
     driver: CareContact | None  # as known from before
     scores: Sequence[ScaleResponse]
@@ -169,7 +171,9 @@ def home(session: Session, guest: Guest, *, now: datetime) -> Home:
     return Home(
         first_name=course.patient.preferred_name or course.patient.given_name,
         visits=visits,
-        next_visit=next((visit for visit in visits if visit.status in AHEAD and visit.ends_at > now), None),
+        next_visit=next((one for one in visits if one.status in AHEAD and one.ends_at > now and not one.lost_at), None),
+        lost_visits=[one for one in visits if one.lost_at and one.status in AHEAD],
+        unread=closing.unread(session, guest.course_id),
         last_visit=last,
         protocol=Protocol.from_data(course.protocol.definition),
         driver=session.get(CareContact, (guest.patient_id, CareRole.DRIVER)),
@@ -243,7 +247,7 @@ def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriv
 
 
 def _must_be_ahead(guest: Guest, visit: Visit) -> None:
-    if visit.status not in AHEAD:
+    if visit.status not in AHEAD or visit.lost_at:
         phone = say_phone(guest.clinic.phone, guest.clinic.country)
         raise Refused(_("This visit isn't ahead any more. Call %(phone)s if something is wrong.", phone=phone))
 

@@ -15,7 +15,7 @@ from tracker.errors import Invalid, Refused
 from tracker.interop import calendar_file
 from tracker.rules import scales
 from tracker.rules.permissions import Permission
-from tracker.services import audit, portal
+from tracker.services import audit, closing, portal
 from tracker.web.access import access, portal_cookie
 from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
 
@@ -112,6 +112,16 @@ def name_driver(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
             portal.name_driver(session, g.guest, visit_id, form.command, now=g.now)
     except Refused as refusal:
         return _driver_page(link_id, visit_id, form.refused(refusal))
+    return see_other("portal.home", link_id=link_id)
+
+
+@bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/closed")
+@access(Permission.PATIENT_LINK)
+def closed(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Keep that the patient has read that we are closed."""
+    with transaction() as session:
+        visit = portal.visit_of(session, g.guest, visit_id)
+        closing.read_by_patient(session, g.guest.actor, visit, now=g.now)
     return see_other("portal.home", link_id=link_id)
 
 

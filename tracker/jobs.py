@@ -1,0 +1,87 @@
+"""One piece of long work, done in a process of its own: `python -m tracker.jobs`, started by the worker.
+
+A repair needs a solver that takes a second and a hundred megabytes to load, and all of a core while it works; messages
+must not wait for it. If this process dies, its lease runs out and the work is taken up again.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+from tracker import clock, db
+from tracker.config import load
+from tracker.errors import Busy
+from tracker.rules.permissions import Actor
+from tracker.rules.repair import STAGES, repair
+from tracker.services import damage, jobs
+from tracker.services.jobs import Held
+from tracker.text import gettext as _
+
+_log = logging.getLogger(__name__)
+
+
+def do_one(at: Callable[[], datetime]) -> bool:
+    """Take up a piece of work and do it; return whether there was one. `at` is the clock.
+
+    Raises:
+        Busy: The database can't answer. Whoever takes the work up when the lease is over begins anew.
+    """
+    with db.transaction() as session:
+        held = jobs.take(session, now=at())
+    if held is None:
+        return False
+    try:
+        result = _repair(held, at)
+    except Busy:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it was
+        # Somebody waits for an answer, and this is one; the log has what happened, without any patient's name.
+        _log.exception("job %s failed", held.id)
+        with db.transaction() as session:
+            jobs.finish(session, held, None, now=at(), failed=True)
+        return True
+    with db.transaction() as session:
+        jobs.finish(session, held, result, now=at())
+    return True
+
+
+def _repair(held: Held, at: Callable[[], datetime]) -> dict[str, object]:
+    actor = Actor(held.clinic_id, None, None, "repair")
+    with db.read() as session:
+        found = damage.load(session, actor, held.args, now=at())
+    steps = list(STAGES)
+
+    def go_on(stage: str) -> bool:
+        with db.transaction() as session:
+            return jobs.go_on(session, held, steps.index(stage), say(stage), now=at())
+
+    repaired = repair(found, go_on=go_on)
+    with db.read() as session:
+        return damage.as_data(session, repaired)
+
+
+def say(stage: str) -> str:
+    """Say what a repair is at."""
+    return {
+        "lost": _("Looking for places with nobody else moved"),
+        "courses": _("Moving later visits of the same patients"),
+        "others": _("Asking whether others could make room"),
+    }[stage]
+
+
+def main() -> int:
+    """Do what waits, one piece after the other."""
+    config = load()
+    clock.shift(config.offset)
+    db.configure(config.database_url)
+    try:
+        while do_one(clock.now):
+            pass
+    except Busy:
+        _log.warning("the database can't answer; trying again")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
