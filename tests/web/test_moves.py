@@ -1,6 +1,8 @@
 """One visit moved by a form, with the claims that a booking made."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +11,7 @@ from sqlalchemy import func, select
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
-from tracker.models import Claim, ProtocolVersion, Visit
+from tracker.models import Claim, Closure, ProtocolVersion, Visit
 from tracker.rules.vocabulary import Indication, VisitStatus
 from tracker.services import booking, places
 
@@ -132,3 +134,85 @@ def test_another_clinics_visit_is_not_there(house, browser, visit):
     """404, like one that doesn't exist."""
     stranger = browser(make_clinic().coordinator)
     assert stranger.get(f"/visits/{visit.id}/move").status_code == 404
+
+
+def missed(visit, status=VisitStatus.NO_SHOW):
+    """Let a visit have been missed."""
+    with db.transaction() as session:
+        session.get_one(Visit, visit.id).status = status
+        places.release(session, visit)
+
+
+def shown(page):
+    """Return the places that a page offers, and the series as it showed it."""
+    offered = re.findall(r'type="radio" name="place" value="([^"]*)"', page)
+    return offered, re.search(r'name="seen" value="([^"]*)"', page)[1]
+
+
+def test_a_cancelled_visit_leads_to_the_place_for_another_one(house, browser, visit):
+    """A reason is asked for; then the page that books the one that is missing now."""
+    client = browser(house.coordinator)
+    refused = client.post(f"/visits/{visit.id}/cancel", data={"reason": ""})
+    assert refused.status_code == 422
+    answer = client.post(f"/visits/{visit.id}/cancel", data={"reason": "has the flu"})
+    assert (answer.status_code, answer.location) == (303, f"/visits/{visit.id}/replace")
+    assert now_at(visit)[0].cancel_reason == "has the flu"
+    page = client.get(answer.location).text
+    assert "has the flu" in page
+    assert shown(page)[0]
+
+
+def test_a_missed_visit_is_booked_again_once(house, browser, visit):
+    """Sent twice there is one; the patient's page says instead of which it is, and 0 of 1 given."""
+    missed(visit)
+    client = browser(house.coordinator)
+    overview = client.get(f"/patients/{visit.patient_id}").text
+    assert f"/visits/{visit.id}/replace" in overview
+    offered, seen = shown(client.get(f"/visits/{visit.id}/replace").text)
+    sent = {"place": offered[0], "seen": seen, "request_key": str(UUID(int=5)), "reason": "was ill"}
+    answers = [client.post(f"/visits/{visit.id}/replace", data=sent) for _time in range(2)]
+    assert [one.status_code for one in answers] == [303, 303]
+    with db.read() as session:
+        assert session.scalar(select(func.count()).select_from(Visit)) == 2
+    overview = client.get(f"/patients/{visit.patient_id}").text
+    assert "0 of 1 given" in overview
+    assert "(no-show) · was ill" in overview
+    assert f"/visits/{visit.id}/replace" not in overview
+
+
+def test_somebody_else_booked_the_missing_visit_first(house, browser, visit):
+    """The second one is told that nothing is missing any more."""
+    missed(visit)
+    client = browser(house.coordinator)
+    offered, seen = shown(client.get(f"/visits/{visit.id}/replace").text)
+    first = {"place": offered[0], "seen": seen}
+    assert client.post(f"/visits/{visit.id}/replace", data=first).status_code == 303
+    answer = client.post(f"/visits/{visit.id}/replace", data={"place": offered[1], "seen": seen})
+    assert answer.status_code == 422
+    assert "needs no replacement" in answer.text
+    with db.read() as session:
+        assert session.scalar(select(func.count()).select_from(Visit)) == 2
+
+
+def test_a_room_closed_under_the_open_form_of_a_move(house, browser, visit):
+    """It says which place is closed, and offers what is free now."""
+    with db.transaction() as session:
+        start = datetime.combine(TOMORROW, time(11), DENVER).astimezone(UTC)
+        closed = {"starts_at": start, "ends_at": start + timedelta(hours=1), "reason": "leak"}
+        session.add(Closure(clinic_id=house.clinic.id, resource_id=house.resources["Sage"], **closed))
+    sent = {"place": there(house, 11), "version": str(visit.version), "reason": "asked by phone"}
+    answer = browser(house.coordinator).post(f"/visits/{visit.id}/move", data=sent)
+    assert answer.status_code == 422
+    assert "Visit 1, Tue, Mar 3, 11:00 AM: Sage is closed." in answer.text
+    assert "asked by phone" in answer.text
+    assert now_at(visit)[0].starts_at == visit.starts_at
+
+
+def test_where_a_visit_was_is_shown_with_the_patient_and_on_its_own_pages(house, browser, visit):
+    """From where to where and why."""
+    client = browser(house.nurse)
+    sent = {"place": there(house, 11), "version": str(visit.version), "reason": "the bus is late"}
+    client.post(f"/visits/{visit.id}/move", data=sent)
+    for address in (f"/patients/{visit.patient_id}", f"/visits/{visit.id}/move", f"/visits/{visit.id}"):
+        text = client.get(address).text
+        assert "Tue, Mar 3, 9:00 AM → Tue, Mar 3, 11:00 AM · the bus is late" in text, address

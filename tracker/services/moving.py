@@ -72,7 +72,7 @@ class Standing:
     @property
     def seen(self) -> str:
         """What a form carries, to notice that somebody changed a visit of the series since."""
-        return ".".join(f"{str(one.id)[-6:]}-{one.version}" for one in self.counted)
+        return ".".join([str(len(self.counted)), *(f"{str(one.id)[-6:]}-{one.version}" for one in self.counted)])
 
     def day(self, instant: datetime) -> date:
         """Return the clinic's calendar day of an instant."""
