@@ -1,6 +1,7 @@
 """The web process: one Flask application, put together in one place."""
 
 from datetime import date, datetime
+from functools import lru_cache
 
 from flask import Flask, Response, g, request, url_for
 from jinja2 import StrictUndefined
@@ -148,8 +149,14 @@ def _phone(number: str) -> str:
 
 def _icon(name: str, label: str = "") -> Markup:
     """Draw an icon; with a label it is read out, without it is only to be looked at."""
+    if "sprite" not in g:  # a board has a hundred icons, and one address
+        g.sprite = url_for("static", filename="vendor/icons.svg")
+    return _drawn(name, label, g.sprite)
+
+
+@lru_cache(maxsize=1000)
+def _drawn(name: str, label: str, sprite: str) -> Markup:
     says = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
-    sprite = url_for("static", filename="vendor/icons.svg")
     return Markup('<svg class="icon" {}><use href="{}#{}"></use></svg>').format(says, sprite, name)
 
 

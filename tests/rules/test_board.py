@@ -17,6 +17,7 @@ DENVER = ZoneInfo("America/Denver")
 DAY = date(2026, 11, 24)
 PHASES = (("check_in", 15), ("set_up", 20), ("infusion", 40), ("recovery", 60), ("turnover", 15))
 ROOMS = {name: RoomFacts(id=uuid4(), name=name) for name in ("Sage", "Juniper", "Mesa")}
+KIM = uuid4()
 HOURS = (8 * 60, 17 * 60 + 45)
 
 
@@ -31,7 +32,14 @@ def a_visit(
         key: at(value) if isinstance(value, str) and key.endswith("_at") else value for key, value in facts.items()
     }
     start = at(starts)
-    given: dict[str, object] = {"id": uuid4(), "patient_id": uuid4(), "ordinal": 2, "of": 6, "nurse": "KM"}
+    given: dict[str, object] = {
+        "id": uuid4(),
+        "patient_id": uuid4(),
+        "ordinal": 2,
+        "of": 6,
+        "nurse": "KM",
+        "nurse_id": KIM,
+    }
     given |= {"driver_confirmed": True} | moments
     return VisitFacts(
         patient=patient,

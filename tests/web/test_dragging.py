@@ -34,7 +34,8 @@ def put(client, visit, place, version=None, day=TOMORROW):
 def test_the_board_carries_what_a_move_needs(client, visit):
     text = client.get(f"/day/{TOMORROW}").get_data(as_text=True)
 
-    assert f'data-place="/visits/{visit.id}/place?day={TOMORROW}"' in text
+    assert f'data-move="/visits/{visit.id}/move"' in text
+    assert f'data-query="day={TOMORROW}"' in text
     assert "move.js" in text
 
 

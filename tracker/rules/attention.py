@@ -72,6 +72,7 @@ class VisitFacts:
     of: int  # visits of the course
     sequence: int = 1  # the patient's how-many-eth course of this protocol: booster 5
     room_id: UUID
+    nurse_id: UUID
     nurse: str  # initials
     mg: Decimal | None = None
     status: VisitStatus

@@ -17,6 +17,8 @@
     if (live && live.textContent !== text) live.textContent = text;
   }
 
+  const base = (bar) => bar.dataset.move.slice(0, -"move".length);
+
   function clock(board, minute) {
     const hour = Math.floor(minute / 60);
     const rest = String(minute % 60).padStart(2, "0");
@@ -51,7 +53,7 @@
     draw();
     if (how === "keys") say(words().places);
     try {
-      const url = `${bar.dataset.place.split("?")[0]}s?day=${board.dataset.day}`;
+      const url = `${base(bar)}places?day=${board.dataset.day}`;
       const answer = await fetch(url, { headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(answer.status);
       const { rooms } = await answer.json();
@@ -111,7 +113,7 @@
     const { lane, column } = move;
     const query = new URLSearchParams({ day: move.board.dataset.day, minute: minute(), room: lane.dataset.room });
     try {
-      const answer = await fetch(`${move.bar.dataset.place.split("?")[0]}?${query}`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(`${base(move.bar)}place?${query}`, { headers: { Accept: "application/json" } });
       const { why } = await answer.json();
       if (move === mine && move.lane === lane && move.column === column && why) tell(why);
     } catch {
@@ -136,15 +138,16 @@
     if (atHome()) return end(words().gaveUp);
     const at = place();
     if (!at) return move.how === "keys" ? ask() : end(move.ghost.lastChild.textContent);
-    const { bar, lane } = move;
+    const { bar, lane, board } = move;
     const id = bar.id;
     const form = new URLSearchParams({
       place: `${at}~${lane.dataset.room}`,
       version: bar.dataset.version,
-      request_key: bar.dataset.key,
     });
+    // Only a secure context has it; without it the version alone keeps a second sending from moving anything.
+    if (window.crypto.randomUUID) form.set("request_key", window.crypto.randomUUID());
     try {
-      const answer = await fetch(bar.dataset.place, {
+      const answer = await fetch(`${base(bar)}place?${board.dataset.query}`, {
         method: "POST",
         body: form,
         headers: { "HX-Request": "true", "HX-Request-Type": "partial" },
@@ -186,7 +189,7 @@
       event.stopPropagation();
       act();
     } else if (key === "m") {
-      const bar = event.target.closest?.("[data-place]");
+      const bar = event.target.closest?.("[data-move]");
       if (!bar || !wide.matches) return;
       event.preventDefault();
       event.stopPropagation();
@@ -195,7 +198,7 @@
   }, true);
 
   document.addEventListener("pointerdown", (event) => {
-    const bar = event.target.closest?.("[data-place]");
+    const bar = event.target.closest?.("[data-move]");
     const may = event.button === 0 && event.pointerType !== "touch" && wide.matches && !move;
     if (!bar || !may || event.target.closest("button, form")) return;
     grip = { bar, x: event.clientX, y: event.clientY, offset: event.clientX - bar.getBoundingClientRect().left };
@@ -234,7 +237,7 @@
   });
 
   document.addEventListener("dragstart", (event) => {
-    if (event.target.closest?.("[data-place]")) event.preventDefault();
+    if (event.target.closest?.("[data-move]")) event.preventDefault();
   });
 
   document.addEventListener("click", (event) => {

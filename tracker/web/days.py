@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import abort, request, url_for
@@ -41,6 +42,11 @@ class Shown:
     def bare(self) -> str:
         """The address of this page with nothing left out."""
         return url_for(_ENDPOINTS[self.view], day=self.day)
+
+    @property
+    def query(self) -> str:
+        """The day and what the page is narrowed to, as the end of an address carries them."""
+        return urlencode({"day": self.day.isoformat(), **self.filters.args})
 
     @property
     def only(self) -> str:
