@@ -19,6 +19,7 @@ from tracker.models import (
     Course,
     Dose,
     InfusionOrder,
+    Job,
     Medicine,
     Note,
     OutboxMessage,
@@ -39,6 +40,7 @@ from tracker.rules.vocabulary import (
     CareRole,
     ContactChannel,
     Indication,
+    JobStatus,
     LinkPurpose,
     ReminderChannel,
     Severity,
@@ -92,6 +94,7 @@ def _fill(house: House) -> dict[str, UUID]:
         link = _followup(session, house, patient, course, visits)
     with db.transaction() as session:
         _closed(session, house)
+        _searched(session, house)
     chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link}
     for number, status in enumerate(MORE_TODAY):
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
@@ -145,6 +148,12 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
     ids = {"clinic_id": house.clinic.id, "visit_id": visit.id}
     _put(session, VisitEvent(**ids, kind="status", to_status=status, occurred_at=starts_at, entered_at=starts_at))
     return visit.id
+
+
+def _searched(session, house: House) -> None:
+    found = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
+    about = {"clinic_id": house.clinic.id, "kind": "repair", "args": {"kept": []}, "created_at": NOW}
+    _put(session, Job(**about, status=JobStatus.DONE, done=3, total=3, ended_at=NOW, result=found))
 
 
 def _closed(session, house: House) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from tracker.errors import Refused
+from tracker.errors import NotFound, Refused
 from tracker.models import Closure, ContactPoint, Course, Patient, Reminder, Task, Visit
 from tracker.rules.cadence import CLOSED_WITHIN, Purpose
 from tracker.rules.fields import ComingDay, Command, Line
@@ -174,14 +174,20 @@ def _told(session: Session, visit_ids: Sequence[UUID]) -> dict[tuple[UUID, datet
     return {(row.subject_id, row.subject_at): row.status for row in session.scalars(query)}
 
 
-def reached(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> Task:
-    """Note that somebody on the call list was reached by telephone. Twice is as good as once."""
+def reached(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> date:
+    """Note that somebody on the call list was reached by telephone; return the closed day. Twice is as good as once.
+
+    Raises:
+        NotFound: There is no such call in this clinic.
+    """
     task = clinic.get(session, actor, Task, task_id, lock=True)
-    if task.kind == KIND and task.status is TaskStatus.OPEN:
+    if task.kind != KIND:
+        raise NotFound(_("There is nothing here, or it isn't yours to see."))
+    if task.status is TaskStatus.OPEN:
         followup.done_by_itself(session, actor, task, _("Reached by telephone"), now=now)
         session.flush()
         audit.record(session, actor, "task done", patient_id=task.patient_id, subject=f"task {task.id}", now=now)
-    return task
+    return _of_task(task).astimezone(clinic.info(session, actor.clinic_id).zone).date()
 
 
 def unread(session: Session, course_id: UUID) -> set[UUID]:

@@ -77,11 +77,10 @@ def calls(day: str) -> ResponseReturnValue:
     return page("closing/calls.html", block="calls", day=found, called=called, form=blank())
 
 
-@bp.post("/closing/<string:day>/calls/<uuid:task_id>")
+@bp.post("/closing/calls/<uuid:task_id>")
 @access(Permission.DO_TASK)
-def reached(day: str, task_id: UUID) -> ResponseReturnValue:
+def reached(task_id: UUID) -> ResponseReturnValue:
     """Note that somebody was reached."""
-    the_day(day)
     with transaction() as session:
-        closing.reached(session, g.actor, task_id, now=g.now)
-    return see_other("closing.calls", day=day)
+        day = closing.reached(session, g.actor, task_id, now=g.now)
+    return see_other("closing.calls", day=day.isoformat())
