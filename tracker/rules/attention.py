@@ -41,6 +41,7 @@ class Matter(StrEnum):
     ABSENT = "absent"  # not here yet
     TASK = "task"  # something owed outside a visit
     OVER = "over"  # recovery longer than planned
+    LATE = "late"  # runs late, and somebody has to wait for it
     DRIVER_SILENT = "driver_silent"  # ready to go home, and nobody to take them
     CLEARANCE = "clearance"  # no physician has cleared the patient
     ORDER = "order"  # no signed order
@@ -155,17 +156,6 @@ class Chip:
     minutes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What somebody who is still in the room does to the next patient there."""
-
-    room: str
-    next: str  # patient
-    needed_at: datetime
-    start_by: datetime | None = None  # the latest start of a waiting patient that moves nobody
-    after_next: str = ""  # … whom it would move
-
-
 def minutes_of(span: timedelta) -> int:
     return int(span.total_seconds() // 60)
 
@@ -234,19 +224,6 @@ def state(visit: VisitFacts, now: datetime) -> Chip:
     return Chip(visit.status, level, since, minutes_of(now - since) if since else None)
 
 
-def chip(visit: VisitFacts, now: datetime) -> Chip:
-    """Return the one chip a visit shows: its worst problem, else its state."""
-    return next(iter(problems(visit, now)), None) or state(visit, now)
-
-
-def effect(visit: VisitFacts, room: RoomFacts, line: Sequence[VisitFacts], closes_at: datetime) -> Effect | None:
-    """Say who needs the room of `visit` next; `line` is that room's live visits in order of time."""
-    later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
-    if not later:
-        return None
-    following = later[0]
-    after = later[1] if len(later) > 1 else None
-    start_by = (after.starts_at if after else closes_at) - following.block
-    if following.status is not VisitStatus.ARRIVED:
-        return Effect(room.name, following.patient, following.starts_at)
-    return Effect(room.name, following.patient, following.starts_at, start_by, after.patient if after else "")
+def chip(visit: VisitFacts, found: Sequence[Chip], now: datetime) -> Chip:
+    """Return the one chip a visit shows: the worst of its problems, else its state."""
+    return found[0] if found else state(visit, now)

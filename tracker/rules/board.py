@@ -15,19 +15,17 @@ from tracker.rules.attention import (
     FINISHED,
     OFF_THE_BOARD,
     Chip,
-    Effect,
     Level,
     Matter,
     RoomFacts,
     TaskFacts,
     VisitFacts,
     chip,
-    effect,
     minutes_of,
-    problems,
 )
 from tracker.rules.availability import FreeTime
 from tracker.rules.columns import STEP, Away, Scale, away
+from tracker.rules.lateness import WORTH_SAYING, Effect, State, expected, standing
 from tracker.rules.visit import IN_THE_ROOM
 from tracker.rules.vocabulary import VisitStatus
 
@@ -42,7 +40,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A visit on its room's line. `over` columns follow its end while somebody is still in the room."""
+    """A visit on its room's line. `over` columns follow its end where somebody in the room is expected to need them."""
 
     visit: VisitFacts
     column: int  # 1 = the board's first five minutes
@@ -84,7 +82,7 @@ class Need:
     room: str = ""
     visit: VisitFacts | None = None
     task: TaskFacts | None = None
-    effect: Effect | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +125,7 @@ def draw(
     free: Mapping[UUID, Sequence[tuple[datetime, datetime]]] | None = None,
     there: FreeTime | None = None,
     closed: Sequence[Closed] = (),
+    lanes: Mapping[UUID, int] | None = None,
     now: datetime,
 ) -> Board:
     """Draw the board of `day`.
@@ -139,23 +138,24 @@ def draw(
         tasks: Open tasks that cannot wait for tomorrow.
         free: For each room the blocks (start, end) that could still be booked.
         there: When the rooms are there, that day alone; `closed` says why they are not.
+        lanes: How many patients each nurse may have at once.
         now: When it is drawn for.
     """
     everything = sorted(visits, key=lambda visit: visit.starts_at)
     live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
     scale = Scale.around(day, zone, hours, [(visit.starts_at, visit.ends_at) for visit in live])
     lines = {room.id: [visit for visit in live if visit.room_id == room.id] for room in rooms}
+    states = standing(rooms, live, lanes or {}, scale.midnight + timedelta(minutes=hours[1]), now)
     rows = tuple(
         RoomRow(
             room,
-            tuple(_bar(visit, lines[room.id], scale, now) for visit in lines[room.id]),
+            tuple(_bar(visit, states[visit.id], lines[room.id], scale, now) for visit in lines[room.id]),
             tuple(FreePlace(at, scale.column(at), scale.span(at, end)) for at, end in (free or {}).get(room.id, ())),
             away(there, room.id, scale, closed) if there else (),
         )
         for room in rooms
     )
-    closes_at = scale.midnight + timedelta(minutes=hours[1])
-    needs = [*_visit_needs(rooms, lines, closes_at, now), *_task_needs(tasks, live, now)]
+    needs = [*_visit_needs(rooms, states), *_task_needs(tasks, now)]
     return Board(
         day=day,
         first_hour=scale.first_hour,
@@ -164,7 +164,7 @@ def draw(
         rows=rows,
         aside=tuple(visit for visit in everything if visit.status in OFF_THE_BOARD),
         needs=tuple(sorted(needs, key=_urgency)),
-        counts=_count(everything, rows, now),
+        counts=_count(everything, states, rows),
     )
 
 
@@ -174,13 +174,14 @@ def _urgency(need: Need) -> tuple[bool, bool, datetime]:
     return need.chip.level is not Level.STOP, need.task is not None, need.chip.at
 
 
-def _bar(visit: VisitFacts, line: Sequence[VisitFacts], scale: Scale, now: datetime) -> Bar:
+def _bar(visit: VisitFacts, state: State, line: Sequence[VisitFacts], scale: Scale, now: datetime) -> Bar:
     span = scale.span(visit.starts_at, visit.ends_at)
     over = 0
-    if visit.status in IN_THE_ROOM and now > visit.ends_at:
+    if visit.status in IN_THE_ROOM and (until := expected(visit, now).room_until) > visit.ends_at:
         later = [other.starts_at for other in line if other.starts_at > visit.starts_at]
-        over = max(0, scale.span(visit.starts_at, min([now, *later])) - span)
-    return Bar(visit, scale.column(visit.starts_at), span, _stretches(visit, span), chip(visit, now), over)
+        over = max(0, scale.span(visit.starts_at, min([until, *later])) - span)
+    shown = chip(visit, state.problems, now)
+    return Bar(visit, scale.column(visit.starts_at), span, _stretches(visit, span), shown, over)
 
 
 def _stretches(visit: VisitFacts, span: int) -> tuple[Stretch, ...]:
@@ -197,26 +198,31 @@ def _stretches(visit: VisitFacts, span: int) -> tuple[Stretch, ...]:
     return tuple(Stretch(name, end - start) for (name, _), start, end in pairs if end > start)
 
 
-def _visit_needs(
-    rooms: Sequence[RoomFacts], lines: Mapping[UUID, Sequence[VisitFacts]], closes_at: datetime, now: datetime
-) -> Iterator[Need]:
-    for room in rooms:
-        for visit in lines[room.id]:
-            stays = visit.status in IN_THE_ROOM
-            for found in problems(visit, now):
-                waits = stays and found.about in (Matter.OVER, Matter.DRIVER_SILENT)
-                held = effect(visit, room, lines[room.id], closes_at) if waits else None
-                yield Need(found, room.name, visit=visit, effect=held)
+_TELLS = frozenset({Matter.OVER, Matter.LATE, Matter.DRIVER_SILENT})
 
 
-def _task_needs(tasks: Iterable[TaskFacts], live: Sequence[VisitFacts], now: datetime) -> Iterator[Need]:
+def _visit_needs(rooms: Sequence[RoomFacts], states: Mapping[UUID, State]) -> Iterator[Need]:
+    names = {room.id: room.name for room in rooms}
+    for state in states.values():
+        for found in state.problems:
+            # Whoever is over their time is told the next one's even where it is still in time.
+            told = [one for one in state.effects if found.about is not Matter.LATE or one.late >= WORTH_SAYING]
+            yield Need(
+                found,
+                names[state.visit.room_id],
+                visit=state.visit,
+                effects=tuple(told) if found.about in _TELLS else (),
+            )
+
+
+def _task_needs(tasks: Iterable[TaskFacts], now: datetime) -> Iterator[Need]:
     for task in tasks:
         level = Level.STOP if task.urgent else Level.SOON
         yield Need(Chip(Matter.TASK, level, task.due_at, minutes_of(now - task.due_at)), task=task)
 
 
-def _count(visits: Sequence[VisitFacts], rows: Sequence[RoomRow], now: datetime) -> Counts:
-    wrong = [found.about for visit in visits for found in problems(visit, now)]
+def _count(visits: Sequence[VisitFacts], states: Mapping[UUID, State], rows: Sequence[RoomRow]) -> Counts:
+    wrong = [found.about for state in states.values() for found in state.problems]
     live = [visit.status for visit in visits if visit.status not in OFF_THE_BOARD]
     return Counts(
         visits=len(live),

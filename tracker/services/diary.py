@@ -31,6 +31,7 @@ from tracker.rules.agenda import ALL, Filters
 from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
 from tracker.rules.availability import FreeTime
 from tracker.rules.permissions import Actor
+from tracker.rules.protocol import NURSE
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
 from tracker.services import calendar, capacity, clinic, settings
 from tracker.services.clinic import ClinicInfo
@@ -68,6 +69,7 @@ def day_board(
         free=_free(session, place, there, filters, now),
         there=there,
         closed=calendar.closed_times(session, place, day, day),
+        lanes={one.id: one.lanes for one in there.of_kind(NURSE)},
         now=now,
     )
 
