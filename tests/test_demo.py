@@ -87,7 +87,7 @@ def the_board_tells_the_story(board):
     assert (bars["Haddad"].chip.minutes, bars["Tran"].chip.minutes) == (57, 4)
     assert (bars["Bianchi"].visit.answer_for, bars["Bianchi"].chip.minutes) == ("Dr A. Hale", -17)
     assert (bars["Fraser"].visit.sequence, bars["Schmidt"].visit.ordinal) == (5, 5)
-    wait = next(need.effect for need in board.needs if need.effect and need.effect.next == "Ibrahim, Salma")
+    wait = next(need.effects[0] for need in board.needs if need.effects and need.effects[0].next == "Ibrahim, Salma")
     assert wait.start_by.astimezone(clinic.ZoneInfo("America/Denver")).strftime("%H:%M") == "12:00"
     assert wait.after_next == "Alvarez, Mateo"
 

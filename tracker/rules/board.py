@@ -139,7 +139,6 @@ def draw(
         free: For each room the blocks (start, end) that could still be booked.
         there: When the rooms are there, that day alone; `closed` says why they are not.
         lanes: How many patients each nurse may have at once.
-        now: When it is drawn for.
     """
     everything = sorted(visits, key=lambda visit: visit.starts_at)
     live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
@@ -155,7 +154,6 @@ def draw(
         )
         for room in rooms
     )
-    needs = [*_visit_needs(rooms, states), *_task_needs(tasks, now)]
     return Board(
         day=day,
         first_hour=scale.first_hour,
@@ -163,7 +161,7 @@ def draw(
         now_column=scale.column(now) if scale.holds(now) else None,
         rows=rows,
         aside=tuple(visit for visit in everything if visit.status in OFF_THE_BOARD),
-        needs=tuple(sorted(needs, key=_urgency)),
+        needs=tuple(sorted([*_visit_needs(rooms, states), *_task_needs(tasks, now)], key=_urgency)),
         counts=_count(everything, states, rows),
     )
 
