@@ -32,7 +32,7 @@ SIZES = {"1280x800": (1280, 800), "390x844": (390, 844)}
 SCHEMES = ("light", "dark")
 DAY = date(2026, 11, 24)
 # Pages that are about another row than the patient in the middle of her infusion.
-ABOUT = {"moves.show": {"visit_id": "coming"}}
+ABOUT = {"moves.show": {"visit_id": "coming"}, "moves.missing": {"visit_id": "missed"}}
 # Nothing that Chromium does by itself may leave this machine.
 FLAGS = [
     "--disable-background-networking",
@@ -117,6 +117,8 @@ class Site:
             Look("today.physician", "/", "physician"),
             Look("today.closed", "/day/2026-11-26", "coordinator"),
             Look("courses.options", f"{booking}&indication=trd&first_day=2026-11-25&preferred_time=", "coordinator"),
+            Look("courses.nothing", f"{booking}&first_day=2026-11-25&weekdays=0&must=weekdays&room_id=", "coordinator"),
+            Look("shifts.options", f"/courses/{self.ids['course_id']}/shift?first=6", "coordinator"),
             Look("patients.newcomer", f"/patients/{self.ids['newcomer']}", "coordinator"),
             Look("messages.sent", "/messages?show=sent", "coordinator"),
         ]
@@ -229,6 +231,7 @@ def _ids(session: Session, day: date) -> dict[str, Any]:
         "day": day.isoformat(),
         "coming": coming.id if coming else visit.id,
         "visits": dict(session.execute(today.order_by(Visit.starts_at.desc())).all()),
+        "missed": session.scalars(select(Visit.id).where(Visit.status == VisitStatus.NO_SHOW)).first(),
         "newcomer": session.scalars(select(Patient.id).where(Patient.family_name == "Chen")).one(),
         "protocol_id": session.scalars(select(ProtocolVersion.id).where(ProtocolVersion.code == "B")).one(),
     }

@@ -66,6 +66,7 @@ def _wished(source: MultiDict[str, str], **instead: str) -> Form[booking.ChooseP
     names = booking.ChoosePlaces.model_fields.keys() - instead.keys()
     wished = MultiDict((name, value) for name, value in source.items(multi=True) if name in names)
     wished.update(instead)
+    wished.setlistdefault("must", list(HARD_UNLESS_SAID))  # as the form stands at first
     return parse(booking.ChoosePlaces, wished, today=g.today, zone=g.clinic.zone)
 
 
