@@ -20,9 +20,19 @@ from tests.web.sweep import _rows as rows_named
 from tracker import clock, db, demo
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.models import Patient, PatientLink, ProtocolVersion, UserAccount, Visit
+from tracker.models import (
+    Clinic,
+    Job,
+    Patient,
+    PatientLink,
+    ProtocolVersion,
+    Resource,
+    UserAccount,
+    Visit,
+    WeeklyClosure,
+)
 from tracker.rules.permissions import Actor, Permission
-from tracker.rules.vocabulary import VisitStatus
+from tracker.rules.vocabulary import JobStatus, VisitStatus
 from tracker.services import accounts, links, portal
 from tracker.web.access import portal_cookie
 
@@ -186,6 +196,8 @@ def site(folder: Path) -> Iterator[Site]:
     upgrade(url)
     db.configure(url)
     made = demo.make(DAY, key=KEY.encode(), base_url="http://127.0.0.1")
+    with db.transaction() as session:
+        _more_rows(session)
     with db.read() as session:
         people, ids = _people(session), _ids(session, DAY)
     app = create_app(Config(secret_key=KEY, demo=True))
@@ -200,6 +212,19 @@ def site(folder: Path) -> Iterator[Site]:
         server.shutdown()
         thread.join(timeout=10)
         clock.shift(timedelta())
+
+
+def _more_rows(session: Session) -> None:
+    """Add what the story lacks and a page is about: a weekly closure, a search that found no place."""
+    clinic_id = session.scalars(select(Clinic.id)).one()
+    room = session.scalars(select(Resource.id).where(Resource.name == "Mesa")).one()
+    hours = {"weekday": 2, "starts_minute": 480, "ends_minute": 600, "first_day": date(2027, 6, 2)}
+    session.add(WeeklyClosure(clinic_id=clinic_id, resource_id=room, reason="Maintenance", **hours))
+    found = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
+    times = {"created_at": clock.now(), "ended_at": clock.now()}
+    job = Job(clinic_id=clinic_id, kind="repair", args={"kept": []}, status=JobStatus.DONE, done=3, total=3, **times)
+    job.result = found
+    session.add(job)
 
 
 def _people(session: Session) -> dict[str, Actor]:
