@@ -74,7 +74,7 @@ def main() -> int:
     """Do what waits, one piece after the other."""
     config = load()
     clock.shift(config.offset)
-    db.configure(config.database_url)
+    db.configure(config.database)
     try:
         while do_one(clock.now):
             pass

@@ -38,6 +38,7 @@ class Matter(StrEnum):
 
     ANSWER = "answer"  # an answer about suicide waits to be read, and a clock runs
     VITALS = "vitals"  # a set is overdue
+    LOST = "lost"  # its day fell out, and the patient was told: it waits for another place
     ABSENT = "absent"  # not here yet
     TASK = "task"  # something owed outside a visit
     OVER = "over"  # recovery longer than planned
@@ -102,6 +103,7 @@ class VisitFacts:
     vitals_set: str = ""  # its name: "20"
     side_effect: str = ""  # the worst that is not over, as a person would say it
     note_signed: bool = True
+    lost_at: datetime | None = None  # its day fell out, and the patient was told
     version: int = 1  # what a move sends along
 
     def expected(self, now: datetime) -> bool:
@@ -180,6 +182,9 @@ def _wrong(visit: VisitFacts, now: datetime) -> Iterator[tuple[Matter, datetime]
         yield Matter.OVER, visit.recovery_ends_at
     if visit.status is VisitStatus.READY and not visit.driver_confirmed:
         yield Matter.DRIVER_SILENT, visit.ready_at or now
+    if visit.status is VisitStatus.BOOKED and visit.lost_at:
+        yield Matter.LOST, visit.lost_at
+        return
     if visit.status is VisitStatus.BOOKED and now >= visit.starts_at + ABSENT_AFTER:
         yield Matter.ABSENT, visit.starts_at
     if visit.status in BEFORE_START and now >= visit.starts_at - DRIVER_WANTED:

@@ -106,7 +106,15 @@ def _by(rows: Iterable[Any_], key: Callable[[Any_], Any]) -> dict[Any, list[Any_
 
 _OF_VISIT = (
     *(Visit.id, Visit.patient_id, Visit.course_id, Visit.ordinal, Visit.room_id, Visit.nurse_id, Visit.status),
-    *(Visit.starts_at, Visit.ends_at, Visit.driver_name, Visit.driver_phone, Visit.driver_confirmed_at, Visit.version),
+    *(
+        Visit.starts_at,
+        Visit.ends_at,
+        Visit.driver_name,
+        Visit.driver_phone,
+        Visit.driver_confirmed_at,
+        Visit.lost_at,
+        Visit.version,
+    ),
 )
 
 
@@ -260,6 +268,7 @@ def _facts(visit: Row[Any], more: _More) -> VisitFacts:
         driver=visit.driver_name,
         driver_phone=visit.driver_phone,
         driver_confirmed=visit.driver_confirmed_at is not None,
+        lost_at=visit.lost_at,
         cleared=visit.intake_status is IntakeStatus.CLEARED,
         order_signed=order is not None,
         review_after=review.ordinal if review else None,

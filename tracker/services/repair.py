@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,7 @@ class Row:
     lost: bool = True
     version: int = 0
     changes: Sequence[str] = ()
+    follows: bool = False  # it moves because a visit of the same series does, not to make room
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,15 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
     found = {UUID(one["visit"]): one for one in result["changes"]}
     unplaced = {UUID(one) for one in result["unplaced"]}
     visits = _visits(session, actor, [*found, *unplaced])
+    hurt = {visit.course_id for visit in visits if visit.id in found and found[visit.id]["lost"]}
     rows = []
     for visit in visits:
         if visit.id in found:
             change = found[visit.id]
             planned = PLANNED.validate_python(change["planned"])
             said = what_changes(visit, planned, place, names)
-            rows.append(_row(visit, planned, change["lost"], change["version"], said))
+            row = _row(visit, planned, change["lost"], change["version"], said)
+            rows.append(replace(row, follows=visit.course_id in hurt))
     return Proposal(
         rows,
         [_row(visit) for visit in visits if visit.id in unplaced],
