@@ -74,6 +74,10 @@ class Block:
             self._starts[resource.id, day] = self._starts_on(resource, self.spans.get(resource.kind, []), day)
         return self._starts[resource.id, day]
 
+    def forget(self, resource_id: UUID, day: int) -> None:
+        """Let a day of a resource be worked out again: the free time under it has changed."""
+        self._starts.pop((resource_id, day), None)
+
     def _starts_on(self, resource: Resource, spans: Sequence[Span], day: int) -> int:
         if not spans:
             return 0

@@ -62,8 +62,8 @@ class Change:
 class Repair:
     """What was found: the changes, the lost visits that stay without a place, and how far from proven it stopped.
 
-    `least_unplaced` and `least_touched` are bounds that the last stage proved: nothing it looked at leaves fewer visits
-    without a place; and if as few, touches fewer others. `least_cost` is the same for the days, hours and rooms.
+    `least_unplaced` and `least_touched` are proven: no repair leaves fewer visits without a place; and none that leaves
+    as few touches fewer others. `least_cost` is what days, hours and rooms cost at least; 0 if that wasn't looked at.
     """
 
     changes: tuple[Change, ...] = ()

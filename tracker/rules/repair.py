@@ -1,24 +1,22 @@
 """A day falls out: find other places for the visits that lost theirs, all of them together, touching the fewest others.
 
-In stages, each only for what the one before couldn't place: the lost visits alone; then all that is still to come of
-their courses; then single visits of others. Each stage begins with what is found quickly (`repair_first`), and CP-SAT
-improves it and says how much better it could be (`repair_model`).
+In stages, each only while it could be better still: the lost visits alone; then all that is still to come of the courses
+that are stuck; then any visit. Each stage searches quickly (`repair_search`); where there are few places in all, CP-SAT
+ends it, which proves how good it can be (`repair_model`).
 """
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-from tracker.rules.damage import Change, Damage, Repair, Standing
-from tracker.rules.repair_first import TOUCHED, UNPLACED, Arrangement, Choices
+from tracker.rules.damage import Change, Damage, Repair, Standing, Standings
 from tracker.rules.repair_model import MISSING, Model
-from tracker.rules.repair_spots import Spots
+from tracker.rules.repair_places import TOUCHED, UNPLACED, Choices, Places
+from tracker.rules.repair_search import Search
+from tracker.rules.repair_spots import Spots, size
 
-OTHERS = 40  # visits of others that may be asked to move, at most
-STAGES = {"lost": 0.2, "courses": 0.45, "others": 1.0}  # each with its share of the time that is left
+STAGES = {"lost": 0.2, "courses": 0.15, "others": 1.0}  # each with its share of the time that is left
 LARGE = 8_000  # literals: from here on, building the model takes longer than it is worth
-NEAR = timedelta(days=8)  # how far from a lost visit another's is worth asking for
 
 
 def repair(
@@ -30,80 +28,71 @@ def repair(
         seconds: How long to look, about. As a rule two tenths for each lost visit, between two and nine.
         go_on: Called before each stage ("lost", "courses", "others"); False ends the search with what was found.
     """
-    lost = list(_lost(damage))
+    lost = [visit for _course, visit in _coming(damage) if visit.lost]
     until = monotonic() + (seconds or min(9.0, max(2.0, 0.2 * len(lost) - 0.6)))
-    best, choices, movable = Repair(unplaced=tuple(lost)), Choices(), {visit.id for visit in lost}
+    everything = Search(Places(damage, frozenset(visit.id for _course, visit in _coming(damage))))
+    bound = _counted(everything.bound)
+    best, choices = _repair(damage, {}, bound), Choices()
     for name, share in STAGES.items():
-        if not go_on(name):
+        if (len(best.unplaced), best.touched) == divmod(bound, MISSING) or not go_on(name):
             break
-        movable |= _also_movable(damage, name, best)
-        spots = Spots(damage, frozenset(movable))
-        found, chosen = _solve(spots, choices, share * (until - monotonic()))
-        if found.rank <= best.rank:
-            best, choices = found, chosen
-        if not best.unplaced:
-            break
+        search = everything if name == "others" else Search(Places(damage, _movable(damage, name, best)))
+        choices, proven, least_cost = _solve(search, choices, name, monotonic() + share * (until - monotonic()))
+        bound = max(bound, proven) if name == "others" else bound
+        best = _repair(damage, choices, bound, least_cost)
     return best
 
 
-def _solve(spots: Spots, known: Choices, seconds: float) -> tuple[Repair, Choices]:
-    """Return the best repair of one stage."""
-    until = monotonic() + seconds
-    arrangement = Arrangement(spots, known)
-    bound = arrangement.bound // UNPLACED * MISSING + arrangement.bound % UNPLACED // TOUCHED
-    arrangement.improve(until if spots.size > LARGE else monotonic() + (until - monotonic()) / 3)
-    choices, least_cost = arrangement.choices, 0
-    if spots.size <= LARGE and arrangement.price > arrangement.bound:
-        choices, bound, least_cost = _improve(spots, choices, bound, until)
-    return _repair(spots, choices, bound, least_cost), choices
+def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Choices, int, int]:
+    """Return the best choices of one stage; and what was proven of what counts most, and of the cost."""
+    search.begin(known)
+    small = stage != "courses" and size(search.places, LARGE) <= LARGE
+    search.improve(monotonic() + (until - monotonic()) / 3 if small else until)
+    if not small or search.total <= search.bound:
+        return search.choices, _counted(search.bound), 0
+    return _proven(Model(Spots(search.places)), search, until)
 
 
-def _improve(spots: Spots, choices: Choices, bound: int, until: float) -> tuple[Choices, int, int]:
-    """Let CP-SAT improve the choices; return them with what it proved of the missing, and of the cost."""
-    model, least_cost = Model(spots), 0
+def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int, int]:
+    """Let CP-SAT improve what was found: what counts most, unless that can't be less; then the cost."""
+    choices, least, bound = search.choices, _counted(search.total), _counted(search.bound)
     model.begin_with(choices)
-    if found := model.least(model.missing(), (until - monotonic()) * 0.7):
-        choices, bound = model.choices(), max(bound, found[1])
-        model.model.add(model.missing() <= found[0])
+    if bound < least and (found := model.least(model.missing(), (until - monotonic()) * 0.7)):
+        choices, least, bound = model.choices(), found[0], max(bound, found[1])
         model.begin_with(choices)
-        if found := model.least(model.cost(), until - monotonic()):
-            choices, least_cost = model.choices(), found[1]
-    return choices, bound, least_cost
+    model.model.add(model.missing() <= least)
+    found = model.least(model.cost(), until - monotonic())
+    return (model.choices(), bound, found[1]) if found else (choices, bound, 0)
 
 
-def _repair(spots: Spots, choices: Choices, bound: int, least_cost: int) -> Repair:
-    moving = [(course, choices[v.id]) for course in spots.courses for v in course.visits if v.id in choices]
+def _counted(price: int) -> int:
+    """Return the unplaced in a price, `MISSING` each, and the touched, one each."""
+    return price // UNPLACED * MISSING + price % UNPLACED // TOUCHED
+
+
+def _repair(damage: Damage, choices: Choices, bound: int, least_cost: int = 0) -> Repair:
+    coming = [(course, visit) for course, visit in _coming(damage) if visit.id in choices or visit.lost]
     changes = tuple(
-        Change(choice.spot.visit, course, spots.visit(course, choice), choice.cost)
-        for course, choice in moving
-        if not choice.spot.stays
+        Change(visit, course, choices[visit.id].to, choices[visit.id].cost)
+        for course, visit in coming
+        if visit.id in choices
     )
-    unplaced = tuple(choice.spot.visit for _course, choice in moving if choice.spot.unplaced)
+    unplaced = tuple(visit for _course, visit in coming if visit.id not in choices)
     return Repair(changes, unplaced, *divmod(bound, MISSING), least_cost)
 
 
-def _lost(damage: Damage) -> Iterator[Standing]:
-    return (visit for course in damage.courses for visit in course.visits if visit.lost and not visit.fixed)
-
-
-def _also_movable(damage: Damage, stage: str, best: Repair) -> set[UUID]:
-    """Return the visits that may move from this stage on, after what was found before it."""
-    if stage == "lost":
-        return set()
-    if stage == "others":
-        return _neighbours(damage)
-    unplaced = {visit.id for visit in best.unplaced}
-    stuck = [course for course in damage.courses if any(visit.id in unplaced for visit in course.visits)]
-    return {visit.id for course in stuck for visit in course.visits if not visit.fixed}
-
-
-def _neighbours(damage: Damage) -> set[UUID]:
-    """Return the visits nearest in time to those lost."""
-    moments = [visit.starts_at for visit in _lost(damage)]
-    others = [
-        (min(abs(visit.starts_at - moment) for moment in moments), visit.id)
+def _coming(damage: Damage) -> Iterator[tuple[Standings, Standing]]:
+    """Yield the visits that may move at all, each with its course; who should be here already is not asked to."""
+    return (
+        (course, visit)
         for course in damage.courses
         for visit in course.visits
-        if not visit.fixed and not visit.lost
-    ]
-    return {visit_id for distance, visit_id in sorted(others)[:OTHERS] if distance <= NEAR}
+        if not visit.fixed and (visit.lost or visit.starts_at >= damage.not_before)
+    )
+
+
+def _movable(damage: Damage, stage: str, best: Repair) -> frozenset[UUID]:
+    """Return the lost visits; from the second stage on also those of the courses that are stuck."""
+    unplaced = {visit.id for visit in best.unplaced} if stage == "courses" else set()
+    stuck = {course.course_id for course in damage.courses if any(visit.id in unplaced for visit in course.visits)}
+    return frozenset(visit.id for course, visit in _coming(damage) if visit.lost or course.course_id in stuck)

@@ -7,6 +7,7 @@ the least cost with as few of both.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -14,11 +15,13 @@ from uuid import UUID
 
 from ortools.sat.python import cp_model
 
+from tracker.rules.availability import STARTS_LANE
+from tracker.rules.block import Span
 from tracker.rules.costs import AWAY
 from tracker.rules.damage import Standings
 from tracker.rules.protocol import PHYSICIAN, ROOM
-from tracker.rules.repair_first import Choices
-from tracker.rules.repair_spots import Choice, Key, Lane, Spot, Spots, fits, gap_bounds
+from tracker.rules.repair_places import Choice, Choices, gap_bounds, limits
+from tracker.rules.repair_spots import Key, Lane, Spot, Spots
 
 WORKERS = 2
 MISSING = 1000  # unplaced count for so many touched
@@ -30,16 +33,16 @@ class Model:
     """The model of one stage, and what was found of it."""
 
     def __init__(self, spots: Spots) -> None:
-        self.spots = spots
+        self.spots, self.movable = spots, spots.places.movable
         self.model: Any = cp_model.CpModel()  # typed by halves
         self.literals: dict[Spot, Literal] = {}
         self.lanes: dict[tuple[Spot, Key], list[tuple[Lane, Literal]]] = {}
         self._days: dict[UUID, list[tuple[Literal, list[Spot]]]] = {}
         # Who is where and when: of those that overlap, one.
         self._held: dict[tuple[UUID, int, int], list[tuple[int, Literal]]] = defaultdict(list)
-        for course in spots.courses:
+        for course in spots.places.courses:
             for visit in course.visits:
-                self._add(course, spots.of[visit.id], movable=visit.id in spots.movable)
+                self._add(course, spots.of[visit.id], movable=visit.id in spots.places.movable)
             self._space(course)
         for held in self._held.values():
             for literals in _overlapping(held):
@@ -76,21 +79,25 @@ class Model:
         for who, lane, day, bits in always:
             self._held[who, lane, day].append((bits, literal))
         for key, chosen in self._chosen(spot):
+            first = self._first(spot, key)
             for taken, one in chosen:
                 for who, lane, day, bits in set(self.spots.held(course, spot, {key: taken})) - set(always):
-                    self._held[who, lane, day].append((bits, one))
-            self._same_throughout(spot, key)
+                    if lane != STARTS_LANE or key == first:
+                        self._held[who, lane, day].append((bits, one))
+            if key != first:
+                self._same_throughout(spot, first, key)
 
     def _chosen(self, spot: Spot) -> Iterator[tuple[Key, list[tuple[Lane, Literal]]]]:
         return ((key, self.lanes[spot, key]) for key in spot.lanes)
 
-    def _same_throughout(self, spot: Spot, key: Key) -> None:
+    @staticmethod
+    def _first(spot: Spot, key: Key) -> Key:
+        """Return the first span of a key's kind."""
+        return next(other for other in spot.lanes if other[0] == key[0])
+
+    def _same_throughout(self, spot: Spot, first: Key, key: Key) -> None:
         """Let whoever is held in one span be held in the kind's first span, too."""
-        first = next(other for other in spot.lanes if other[0] == key[0])
-        resources = {lane[0].id for lane, _literal in self.lanes[spot, first]}
-        if first == key or len(resources) == 1:
-            return
-        for resource in resources | {lane[0].id for lane, _literal in self.lanes[spot, key]}:
+        for resource in {lane[0].id for which in (first, key) for lane, _literal in self.lanes[spot, which]}:
             one, two = (
                 [literal for lane, literal in self.lanes[spot, which] if lane[0].id == resource]
                 for which in (first, key)
@@ -101,8 +108,8 @@ class Model:
 
     def _space(self, course: Standings) -> None:
         """Let every visit keep its gap to the one before, and the course its span."""
-        least, most = gap_bounds(course.protocol)
-        movable = [visit.id in self.spots.movable for visit in course.visits]
+        least, most = gap_bounds(course)
+        movable = [visit.id in self.movable for visit in course.visits]
         for (one, one_moves), (two, two_moves) in pairwise(zip(course.visits, movable, strict=True)):
             if one_moves or two_moves:
                 self._follow(one.id, two.id, least, most)
@@ -110,7 +117,7 @@ class Model:
         first, last = course.visits[0], course.visits[-1]
         if first.id != last.id and (movable[0] or movable[-1]):
             for start in self._by_day(first.id):
-                latest = start[1][0].day + course.protocol.max_span_days
+                latest = start[1][0].day + limits(course).max_span_days
                 ends = [end for end, spots in self._by_day(last.id) if spots[0].day <= latest]
                 both_stay = [end for end, spots in self._by_day(last.id) if spots[0].stays and start[1][0].stays]
                 self.model.add_bool_or([~start[0], *ends, *both_stay])
@@ -129,7 +136,7 @@ class Model:
                 self.model.add_bool_or([~day, *agreed])
                 continue
             for spot in spots:
-                near = [self.literals[other] for other in mixed if fits(spot, other, least, most)]
+                near = [self.literals[other] for other in mixed if least <= other.second - spot.second <= most]
                 self.model.add_bool_or([~self.literals[spot], *agreed, *near])
 
     def _by_day(self, visit_id: UUID) -> list[tuple[Literal, list[Spot]]]:
@@ -155,34 +162,39 @@ class Model:
         return sum(
             literal * (MISSING if spot.unplaced else 1)
             for spot, literal in self.literals.items()
-            if spot.visit.id in self.spots.movable and (spot.unplaced or spot.touched)
+            if spot.visit.id in self.movable and (spot.unplaced or spot.touched)
         )
 
     def cost(self) -> Any:
         """Return what all choices cost together."""
-        costs = [(spot.cost, literal) for spot, literal in self.literals.items() if spot.cost]
-        for (spot, (kind, _span)), chosen in self.lanes.items():
-            usual = {ROOM: spot.visit.room_id, PHYSICIAN: spot.visit.physician_id}.get(kind)
-            first = next(key for key in spot.lanes if key[0] == kind)
-            if usual and self.lanes[spot, first] is chosen:
+        costs = [(spot.place.cost, literal) for spot, literal in self.literals.items() if spot.place]
+        for (spot, key), chosen in self.lanes.items():
+            usual = {ROOM: spot.visit.room_id, PHYSICIAN: spot.visit.physician_id}.get(key[0])
+            if usual and key == self._first(spot, key):
                 costs += [(AWAY, literal) for lane, literal in chosen if lane[0].id != usual]
         return sum(cost * literal for cost, literal in costs)
 
     def begin_with(self, choices: Mapping[UUID, Choice]) -> None:
         """Let the search begin with these choices."""
         self.model.clear_hints()
+        chosen = {spot for spot in self.literals if _is_at(spot, choices.get(spot.visit.id))}
         for spot, literal in self.literals.items():
-            if spot.visit.id in self.spots.movable:
-                self.model.add_hint(literal, choices[spot.visit.id].spot is spot)
-        for (spot, key), chosen in self.lanes.items():
-            if len(chosen) > 1:
-                taken = choices[spot.visit.id]
-                for lane, literal in chosen:
-                    self.model.add_hint(literal, taken.spot is spot and taken.lanes[key] == lane)
+            if spot.visit.id in self.movable:
+                self.model.add_hint(literal, spot in chosen)
+        for (spot, (_kind, span)), lanes in self.lanes.items():
+            if len(lanes) > 1:
+                held = self._lanes_held(choices[spot.visit.id], span) if spot in chosen else set()
+                for (one, lane), literal in lanes:
+                    self.model.add_hint(literal, (one.id, lane) in held)
         for days in self._days.values():
             for literal, spots in days:
                 if len(spots) > 1:
-                    self.model.add_hint(literal, choices[spots[0].visit.id].spot in spots)
+                    self.model.add_hint(literal, any(spot in chosen for spot in spots))
+
+    @staticmethod
+    def _lanes_held(choice: Choice, span: Span) -> set[tuple[UUID, int]]:
+        begins = choice.to.starts_at + timedelta(minutes=span[0])
+        return {(claim.resource_id, claim.lane) for claim in choice.to.claims if claim.starts_at == begins}
 
     def least(self, what: Any, seconds: float) -> tuple[int, int] | None:
         """Make something as small as can be; return it and its proven bound. None: nothing was found in time."""
@@ -195,14 +207,20 @@ class Model:
     def choices(self) -> Choices:
         """Return what the solver found last."""
         found = {}
-        for spot, literal in self.literals.items():
-            if spot.visit.id in self.spots.movable and self.solver.value(literal):
-                lanes = {
-                    key: next(lane for lane, one in chosen if self.solver.value(one))
-                    for key, chosen in self._chosen(spot)
-                }
-                found[spot.visit.id] = Choice(spot, lanes)
+        for course in self.spots.places.courses:
+            for visit in course.visits:
+                spot = next(one for one in self.spots.of[visit.id] if self.solver.value(self.literals[one]))
+                if not spot.stays:
+                    lanes = {
+                        key: next(lane for lane, one in chosen if self.solver.value(one))
+                        for key, chosen in self._chosen(spot)
+                    }
+                    found[visit.id] = self.spots.choice(course, spot, lanes)
         return found
+
+
+def _is_at(spot: Spot, choice: Choice | None) -> bool:
+    return spot.stays if choice is None else spot.second == int(choice.to.starts_at.timestamp()) and not spot.stays
 
 
 def _overlapping(held: Sequence[tuple[int, Literal]]) -> Iterator[list[Literal]]:
