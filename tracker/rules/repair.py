@@ -1,6 +1,6 @@
 """A day falls out: find other places for the visits that lost theirs, all of them together, touching the fewest others.
 
-In stages, each only while it could be better still: the lost visits alone; then all that is still to come of the courses
+In stages, each only while it could be better still: the lost visits alone; then all that is still to come of courses
 that are stuck; then any visit. Each stage searches quickly (`repair_search`); where there are few places in all, CP-SAT
 ends it, which proves how good it can be (`repair_model`).
 """
