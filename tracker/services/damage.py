@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,18 @@ KIND = "repair"
 AHEAD = timedelta(weeks=5)  # how far beyond the last lost visit places are looked for
 NEAR = timedelta(days=8)  # whose visits are that near to a lost one may be asked to move
 PLANNED = TypeAdapter(PlannedVisit)
+
+
+@dataclass(frozen=True)
+class Was:
+    """Where a visit stood when the search began."""
+
+    starts_at: datetime
+    room_id: UUID
+    physician_id: UUID
+
+
+WAS = TypeAdapter(Was)
 
 
 def load(session: Session, actor: Actor, args: Mapping[str, Any], *, now: datetime) -> Damage:
@@ -103,6 +116,10 @@ def _claims(session: Session, visit_ids: Iterable[UUID]) -> Mapping[UUID, tuple[
     return found
 
 
+def _was(visit: Standing) -> Was:
+    return Was(visit.starts_at, visit.room_id, visit.physician_id)
+
+
 def as_data(session: Session, found: Repair) -> dict[str, Any]:
     """Return a repair as plain data for a job's result, with the version that each visit was seen in."""
     ids = [change.visit.id for change in found.changes]
@@ -113,6 +130,7 @@ def as_data(session: Session, found: Repair) -> dict[str, Any]:
                 "visit": str(change.visit.id),
                 "version": versions[change.visit.id],
                 "lost": change.visit.lost,
+                "was": WAS.dump_python(_was(change.visit), mode="json"),
                 "planned": PLANNED.dump_python(change.to, mode="json"),
             }
             for change in found.changes

@@ -18,7 +18,7 @@ from tracker.rules.plan import PlannedVisit
 from tracker.rules.vocabulary import ResourceKind, Role
 from tracker.services import audit, capacity, clinic, followup, moving
 from tracker.services.clinic import ClinicInfo
-from tracker.services.damage import KIND, PLANNED
+from tracker.services.damage import KIND, PLANNED, WAS, Was
 from tracker.services.followup import Ask
 from tracker.text import gettext as _
 from tracker.text import ngettext, say_instant, say_time
@@ -33,6 +33,7 @@ class Row:
     visit: Visit
     patient: Patient
     of: int
+    was: Was
     to: PlannedVisit | None = None
     lost: bool = True
     version: int = 0
@@ -73,8 +74,8 @@ class Proposal:
         """Return the days that change: what was there before, and what comes, each in order of time."""
         before: dict[date, list[Row]] = defaultdict(list)
         after: dict[date, list[Row]] = defaultdict(list)
-        for row in sorted(self.rows, key=lambda row: row.visit.starts_at):
-            before[row.visit.starts_at.astimezone(zone).date()].append(row)
+        for row in sorted(self.rows, key=lambda row: row.was.starts_at):
+            before[row.was.starts_at.astimezone(zone).date()].append(row)
         for to, row in sorted(((row.to.starts_at, row) for row in self.rows if row.to), key=lambda one: one[0]):
             after[to.astimezone(zone).date()].append(row)
         return [(day, before[day], after[day]) for day in sorted({*before, *after})]
@@ -102,9 +103,18 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
         if visit.id in found:
             change = found[visit.id]
             planned = PLANNED.validate_python(change["planned"])
-            said = what_changes(visit, planned, place, names)
-            row = _row(visit, planned, change["lost"], change["version"], said)
-            rows.append(replace(row, follows=visit.course_id in hurt))
+            was = WAS.validate_python(change["was"])
+            rows.append(
+                replace(
+                    _row(visit),
+                    was=was,
+                    to=planned,
+                    lost=change["lost"],
+                    version=change["version"],
+                    changes=what_changes(was, planned, place, names),
+                    follows=visit.course_id in hurt,
+                )
+            )
     return Proposal(
         rows,
         [_row(visit) for visit in visits if visit.id in unplaced],
@@ -117,11 +127,9 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
 _NOTHING: dict[str, Any] = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
 
 
-def _row(
-    visit: Visit, to: PlannedVisit | None = None, lost: bool = True, version: int = 0, changes: Sequence[str] = ()
-) -> Row:
+def _row(visit: Visit) -> Row:
     of: int = visit.course.protocol.definition["visits"]
-    return Row(visit, visit.patient, of, to, lost, version, changes)
+    return Row(visit, visit.patient, of, Was(visit.starts_at, visit.room_id, visit.physician_id))
 
 
 def _visits(session: Session, actor: Actor, visit_ids: Sequence[UUID]) -> list[Visit]:
@@ -132,9 +140,9 @@ def _visits(session: Session, actor: Actor, visit_ids: Sequence[UUID]) -> list[V
     )
 
 
-def what_changes(visit: Visit, to: PlannedVisit, place: ClinicInfo, names: Mapping[UUID, str]) -> list[str]:
+def what_changes(was: Was, to: PlannedVisit, place: ClinicInfo, names: Mapping[UUID, str]) -> list[str]:
     """Say what a new place means for the patient: the day, the hour, the room, the physician."""
-    before, after = (moment.astimezone(place.zone) for moment in (visit.starts_at, to.starts_at))
+    before, after = (moment.astimezone(place.zone) for moment in (was.starts_at, to.starts_at))
     days = (after.date() - before.date()).days
     said = []
     if days > 0:
@@ -142,11 +150,11 @@ def what_changes(visit: Visit, to: PlannedVisit, place: ClinicInfo, names: Mappi
     elif days < 0:
         said.append(ngettext("a day earlier", "%(n)s days earlier", -days))
     if (before.hour, before.minute) != (after.hour, after.minute):
-        was = say_time(visit.starts_at, place.zone, place.country)
-        said.append(_("at %(now)s, not %(was)s", now=say_time(to.starts_at, place.zone, place.country), was=was))
+        hours = (say_time(moment, place.zone, place.country) for moment in (to.starts_at, was.starts_at))
+        said.append(_("at %(now)s, not %(was)s", **dict(zip(("now", "was"), hours, strict=True))))
     said += [
         _("%(now)s, not %(was)s", now=names.get(now_id, ""), was=names.get(was_id, ""))
-        for was_id, now_id in ((visit.room_id, to.room_id), (visit.physician_id, to.physician_id))
+        for was_id, now_id in ((was.room_id, to.room_id), (was.physician_id, to.physician_id))
         if was_id != now_id
     ]
     return said

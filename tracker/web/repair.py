@@ -128,5 +128,5 @@ def _page(job_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturn
     with read() as session:
         job = clinic.get(session, g.actor, Job, job_id)
         found = repair.proposal(session, g.actor, job) if job.ended_at else None
-    days = found.days(g.clinic.zone) if found and not job.applied_at else []
+    days = found.days(g.clinic.zone) if found else []
     return page("repair/show.html", block="repair", status=status, job=job, found=found, form=form, days=days)
