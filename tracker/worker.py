@@ -93,7 +93,7 @@ class Worker:
         # No transaction is open here: this may take as long as the channel's deadline.
         outcome = channel.send(message)
         with db.transaction() as session:
-            delivery.record(session, lease, _result(outcome), now=at(), chance=random.random())  # noqa: S311
+            delivery.record(session, lease, _result(outcome), now=at(), chance=random.random())  # noqa: S311 - no secret
         return outcome.end.value
 
     def _read(self, lease: Lease, now: datetime) -> tuple[Letter | Verdict | None, Message | None]:
@@ -110,7 +110,7 @@ class Worker:
             message.as_email()
         except Busy:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever it was
             # Its text may name the patient; the type and the id are enough to find it.
             _log.error("message %s can't be written: %s", lease.reminder_id, type(error).__name__)
             return Verdict(Event.REFUSE, _("It could not be written. Tell whoever looks after this program.")), None

@@ -54,7 +54,7 @@ def _two_a_week(
     family: str, day: tuple[date, ...], before: int, scores: tuple[int, ...], clock: str, **more: object
 ) -> Run:
     plain = Run(family, TWO_A_WEEK, day, before, 5 - before, scores, clock=clock)
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)  # type: ignore[arg-type] # fields by name
 
 
 def _on_the_board(day: tuple[date, ...]) -> list[Run]:
@@ -88,7 +88,7 @@ def _under_way(today: date) -> list[Run]:
 def _over(today: date) -> list[Run]:
     def series(family: str, days_ago: int, scores: tuple[int, ...], **more: object) -> Run:
         plain = Run(family, TWO_A_WEEK, (away(today, -days_ago),), len(scores) - 1, 0, scores)
-        return replace(plain, **more)  # type: ignore[arg-type]
+        return replace(plain, **more)  # type: ignore[arg-type] # fields by name
 
     boosters = [
         Run("Fraser", SINGLE, (away(today, -35 * n),), scores=(6 + n,), clock="15:00", sequence=5 - n, mg_per_kg=_MORE)

@@ -77,7 +77,7 @@ def read_table(data: bytes) -> Table:
     rows: list[Row] = []
     faults: list[Fault] = []
     for row in _rows(text, separator, skipped):
-        (rows if isinstance(row, Row) else faults).append(row)  # type: ignore[arg-type]
+        (rows if isinstance(row, Row) else faults).append(row)  # type: ignore[arg-type] # told apart just before
         if len(rows) > MAX_ROWS:
             return _unreadable(_("the file has more than %(n)s rows: split it", n=MAX_ROWS), row.line)
     if not rows:

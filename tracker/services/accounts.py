@@ -128,7 +128,7 @@ def resume(session: Session, token: str, *, now: datetime) -> SignedIn | None:
 
 
 def touch(session: Session, token_hash: str, *, now: datetime) -> None:
-    """Note that the session is in use. One that was ended meanwhile stays ended."""
+    """Note that somebody works with this sign-in. One that was ended meanwhile stays ended."""
     session.execute(update(LoginSession).where(LoginSession.token_hash == token_hash).values(last_used_at=now))
 
 

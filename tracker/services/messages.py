@@ -126,7 +126,7 @@ def _lines(session: Session, which: Iterable[ColumnElement[bool]], order: object
         select(Reminder, Patient.preferred_name, Patient.given_name, Patient.family_name, reachable)
         .join(Patient, Patient.id == Reminder.patient_id)
         .where(*which)
-        .order_by(order, Reminder.id)  # type: ignore[arg-type]
+        .order_by(order, Reminder.id)  # type: ignore[arg-type] # either column
         .limit(MOST)
     )
     return [

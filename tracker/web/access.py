@@ -48,7 +48,7 @@ def access(
     """Mark a view with what it takes."""
 
     def marked(view: View) -> View:
-        view.access = Access(permission, fresh, background, cross_site)  # type: ignore[attr-defined]
+        view.access = Access(permission, fresh, background, cross_site)  # type: ignore[attr-defined] # a function's own attribute
         return view
 
     return marked
