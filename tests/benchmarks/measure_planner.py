@@ -23,7 +23,7 @@ LIMITS = {
 }
 FLOORS = {"plan_optimal_share": 1.0, "plan_instances": 200.0, "plan_speedup_over_cpsat": 5.0}
 LOADS = (0.5, 0.6, 0.7, 0.8, 0.9)
-SIZES = {3: 110, 5: 80, 20: 12}  # rooms: instances that are compared
+SIZES = {3: 124, 5: 70, 20: 8}  # rooms: instances that are compared
 TIMED = {3: 40, 5: 120, 20: 60}  # rooms: instances that are timed, at a load of 0.7
 UNFIT = 60  # instances in which nothing fits
 PRICED = 40

@@ -47,6 +47,10 @@ class Brute:
     def __init__(self, clinic: ClinicWeek, request: PlanRequest) -> None:
         self.clinic, self.request = clinic, request
         self.block = request.protocol.block
+        granted = request.wishes.longest_gap or 0
+        more = max(0, granted - request.protocol.max_gap.days)
+        self.max_gap = request.protocol.max_gap + timedelta(days=more)
+        self.max_span = request.protocol.max_span_days + more
         everybody = (*clinic.resources, ADA)
         self.hours = {one.id: self._hours(one) for one in everybody}
         self.taken = {
@@ -144,10 +148,15 @@ class Brute:
             broken.add(Wish.DAYS_OFF)
         if wishes.arrive_from and start < self.local(day, wishes.arrive_from.hour * 60 + wishes.arrive_from.minute):
             broken.add(Wish.HOURS)
+        if wishes.leave_by:
+            by = self.local(day, wishes.leave_by.hour * 60 + wishes.leave_by.minute)
+            broken |= {Wish.HOURS} if start + 65 * MINUTE > by else set()
         if wishes.preferred_time:
             preferred = wishes.preferred_time.hour * 60 + wishes.preferred_time.minute
             if abs(minute - preferred) > 30:
                 broken.add(Wish.TIME)
+        if start in wishes.also:
+            broken.clear()
         known_nurses = {one.id for one in self.clinic.resources if one.kind == NURSE}
         if wishes.clinician_id in known_nurses and wishes.clinician_id not in {nurse.id for nurse in nurses}:
             broken.add(Wish.CLINICIAN)
@@ -162,6 +171,10 @@ class Brute:
                 left = (start - first, last - start - self.block)
                 return sum(timedelta() < part < self.block for part in left)
         return 0
+
+    def fits(self) -> bool:
+        """Return whether any series breaks no hard rule."""
+        return next(self._chains(self.options(), ()), None) is not None
 
     def series(self) -> dict[tuple[datetime, ...], int]:
         """Return every series that breaks no hard rule, with its cost."""
@@ -186,8 +199,8 @@ class Brute:
         protocol, first = self.request.protocol, before[0].astimezone(self.clinic.zone).date()
         apart = option.start - before[-1].astimezone(UTC)
         return (
-            protocol.min_gap <= apart <= protocol.max_gap
-            and (option.day - first).days <= protocol.max_span_days
+            protocol.min_gap <= apart <= self.max_gap
+            and (option.day - first).days <= self.max_span
             and option.day > before[-1].astimezone(self.clinic.zone).date()
         )
 

@@ -19,8 +19,8 @@ from tracker.rules.planner import (
     place,
     place_series,
     plan,
+    relaxations,
     scarcity,
-    why_nothing_fits,
 )
 from tracker.rules.protocol import Hold
 from tracker.rules.protocols import SINGLE, THREE_A_WEEK, TWO_A_WEEK
@@ -104,6 +104,16 @@ def test_a_span_may_make_another_hour_of_day_the_best():
 
     assert said(clinic, best) == ["Mon 02 08:00", "Tue 03 09:00", "Wed 04 09:00"]
     assert sum(reason.cost for reason in best.reasons if reason.why is Why.HOUR) == 24
+
+
+def test_a_visit_comes_earlier_than_asked_where_the_next_day_could_not_follow_otherwise():
+    clinic = ClinicWeek(days=2)
+    clinic.take(SAGE, "2026-03-03 10:35", "2026-03-03 17:45")
+    daily = replace(THREE_A_WEEK, visits=2, min_gap=timedelta(hours=24))
+
+    best = plan(clinic.request(daily, preferred_time=time(9, 30)))[0]
+
+    assert said(clinic, best) == ["Mon 02 08:00", "Tue 03 08:00"]
 
 
 def test_the_three_plans_differ_on_at_least_two_days():
@@ -305,20 +315,12 @@ def test_free_places_of_a_day_room_by_room():
     ]
 
 
-def test_when_nothing_fits_it_says_what_the_patient_could_change():
-    clinic = ClinicWeek()
-
-    request = clinic.request(weekdays=frozenset({5, 6}))
-
-    assert plan(request) == []
-    assert why_nothing_fits(request) == ["It would fit on other weekdays too."]
-
-
 def test_when_the_clinic_has_no_physician_it_says_so():
     clinic = ClinicWeek(resources=(SAGE, KIM))
 
     assert plan(clinic.request()) == []
-    assert why_nothing_fits(clinic.request()) == ["There are too few days with a free physician."]
+    assert relaxations(clinic.request()) == []
+    assert scarcity(clinic.request()) == "There are too few days with a free physician."
 
 
 def test_the_nurse_wished_for_comes_whenever_she_can():

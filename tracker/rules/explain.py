@@ -1,19 +1,16 @@
 """Why a plan is as it is, why a visit can't be at a place, and why nothing fits, in a coordinator's words."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tracker.rules.availability import Resource
 from tracker.rules.candidates import Candidate, Candidates
 from tracker.rules.costs import WAIT, gap_cost, hour_cost, wish_cost
 from tracker.rules.plan import PlanRequest, Reason, Why, Wish
 from tracker.rules.protocol import NURSE, PHYSICIAN, ROOM, Protocol
-from tracker.rules.series import Series, SeriesSearch
+from tracker.rules.series import Series
 from tracker.text import gettext as _
 from tracker.text import ngettext, say_day, say_time
-
-_TWO_DAYS = timedelta(days=2)
 
 # Why a plan is so
 
@@ -212,39 +209,6 @@ def _nobody(candidates: Candidates, kind: str, day: int, slot: int) -> str:
 
 
 # Why nothing fits
-
-
-def why_nothing_fits(request: PlanRequest) -> list[str]:
-    """Say which rules are in the way, those first that the patient can change; each alone would give a plan.
-
-    If no single one does, say what the clinic has too little of.
-    """
-    relaxed = [(text, other) for text, other in _relaxed(request) if _fits(other)]
-    return [text for text, _other in relaxed] or [scarcity(request)]
-
-
-def _fits(request: PlanRequest) -> bool:
-    return next(SeriesSearch(Candidates(request)).series(1), None) is not None
-
-
-def _relaxed(request: PlanRequest) -> Iterator[tuple[str, PlanRequest]]:
-    texts = {
-        Wish.WEEKDAYS: _("It would fit on other weekdays too."),
-        Wish.DAYS_OFF: _("It would fit without the days off."),
-        Wish.HOURS: _("It would fit at other hours."),
-        Wish.TIME: _("It would fit at another time of day."),
-        Wish.ROOM: _("It would fit in another room."),
-        Wish.CLINICIAN: _("It would fit with somebody else."),
-    }
-    for wish, text in texts.items():
-        if wish in request.wishes.hard:
-            yield text, replace(request, wishes=replace(request.wishes, hard=request.wishes.hard - {wish}))
-    protocol = request.protocol
-    longer = replace(protocol, max_gap=protocol.max_gap + _TWO_DAYS, max_span_days=protocol.max_span_days + 7)
-    yield (
-        _("It would fit with one gap up to two days longer than the protocol allows."),
-        replace(request, protocol=longer),
-    )
 
 
 def scarcity(request: PlanRequest) -> str:

@@ -33,7 +33,7 @@ The search is exact for the costs of `costs.py`; see `series`.
 """
 
 from tracker.rules.candidates import Candidates
-from tracker.rules.explain import scarcity, why_nothing_fits, why_so
+from tracker.rules.explain import scarcity, why_so
 from tracker.rules.plan import (
     Alternative,
     FreePlace,
@@ -75,7 +75,6 @@ __all__ = [
     "plan",
     "relaxations",
     "scarcity",
-    "why_nothing_fits",
     "wish_prices",
 ]
 
