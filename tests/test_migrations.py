@@ -1,11 +1,18 @@
 """Migrations make exactly what the models say, on both databases: compared in the catalogue, object by object."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import create_engine, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from tests.conftest import upgrade
+from tests.services.diary import Diary
 from tracker import db
 from tracker.models import Base
+from tracker.paths import shipped
 
 SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND tbl_name <> 'alembic_version'"
 POSTGRESQL = """
@@ -126,11 +133,6 @@ def test_the_comparison_notices_every_loss(pair):
 
 def test_the_way_back_ends_at_nothing(sqlite_url):
     """Every migration can be undone."""
-    from alembic import command
-    from alembic.config import Config
-
-    from tracker.paths import shipped
-
     config = Config()
     config.set_main_option("script_location", str(shipped("migrations")))
     engine = db.build_engine(sqlite_url)
@@ -140,3 +142,57 @@ def test_the_way_back_ends_at_nothing(sqlite_url):
     assert catalogue(engine) == {}
     upgrade(sqlite_url)
     engine.dispose()
+
+
+def move(url: str, there: Callable[[Config, str], None], revision: str) -> None:
+    """Bring a database to a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(shipped("migrations")))
+    engine = db.build_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        there(config, revision)
+    engine.dispose()
+
+
+def rows(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return every row of these tables and columns."""
+    with db.engine().connect() as connection:
+        return {
+            table: sorted(
+                str(tuple(row)) for row in connection.execute(text(f"SELECT {', '.join(names)} FROM {table}"))
+            )
+            for table, names in columns.items()
+        }
+
+
+def columns() -> dict[str, list[str]]:
+    """Return the tables and columns that there are."""
+    found = inspect(db.engine())
+    return {
+        table: [f'"{column["name"]}"' for column in found.get_columns(table)]
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_a_clinic_of_the_version_before_goes_on_as_it_was(database):
+    """Its rows survive the way to this version, and from then on take what is new and nothing else."""
+    diary = Diary()
+    diary.book("Ada")
+    url = db.engine().url.render_as_string(hide_password=False)
+    db.engine().dispose()
+    move(url, command.downgrade, "0006")
+    db.configure(url)
+    before = columns()
+    kept = rows(before)
+    assert len(kept["visit"]) == 6
+    assert len(kept["reminder"]) > 6
+    db.engine().dispose()
+    move(url, command.upgrade, "head")
+    db.configure(url)
+    assert rows(before) == kept
+    with db.engine().begin() as connection:
+        connection.execute(text("UPDATE reminder SET purpose = 'changed' WHERE purpose = 'itinerary'"))
+    with pytest.raises(IntegrityError), db.engine().begin() as connection:
+        connection.execute(text("UPDATE reminder SET purpose = 'anything'"))
