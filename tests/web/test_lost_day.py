@@ -159,3 +159,11 @@ def test_the_patient_sees_that_we_are_closed_and_says_she_knows(app, house, brow
         task = session.scalars(select(Task).where(Task.kind == closing.KIND)).one()
         assert task.status is TaskStatus.DONE
     assert guest.post(f"visits/{visit.id}/confirm").status_code != 303
+
+
+def test_what_is_to_do_says_that_visits_lost_their_place(client, house, visits):
+    """Entering a closure and forgetting it would leave two people at a closed door."""
+    assert "Find other places" not in client.get("/to-do").text
+    close(house)
+    page = client.get("/to-do").text
+    assert "2 booked visits can&#39;t take place where they stand." in page or "2 booked visits can't" in page

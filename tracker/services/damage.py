@@ -120,8 +120,10 @@ def _was(visit: Standing) -> Was:
     return Was(visit.starts_at, visit.room_id, visit.physician_id)
 
 
-def as_data(session: Session, found: Repair) -> dict[str, Any]:
+def as_data(session: Session, actor: Actor, found: Repair, *, now: datetime) -> dict[str, Any]:
     """Return a repair as plain data for a job's result, with the version that each visit was seen in."""
+    lost = affected(session, actor, clinic.info(session, actor.clinic_id), now=now)
+    missing = {one.visit_id: ", ".join(one.missing) for one in lost}
     ids = [change.visit.id for change in found.changes]
     versions = dict(session.execute(select(Visit.id, Visit.version).where(Visit.id.in_(ids))).all())
     return {
@@ -130,6 +132,7 @@ def as_data(session: Session, found: Repair) -> dict[str, Any]:
                 "visit": str(change.visit.id),
                 "version": versions[change.visit.id],
                 "lost": change.visit.lost,
+                "missing": missing.get(change.visit.id, ""),
                 "was": WAS.dump_python(_was(change.visit), mode="json"),
                 "planned": PLANNED.dump_python(change.to, mode="json"),
             }

@@ -36,6 +36,7 @@ class Row:
     was: Was
     to: PlannedVisit | None = None
     lost: bool = True
+    missing: str = ""  # what isn't there at its old place
     version: int = 0
     changes: Sequence[str] = ()
     follows: bool = False  # it moves because a visit of the same series does, not to make room
@@ -110,6 +111,7 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
                     was=was,
                     to=planned,
                     lost=change["lost"],
+                    missing=change["missing"],
                     version=change["version"],
                     changes=what_changes(was, planned, place, names),
                     follows=visit.course_id in hurt,

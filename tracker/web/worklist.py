@@ -12,7 +12,7 @@ from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Task
 from tracker.rules.followup import say
 from tracker.rules.permissions import Permission
-from tracker.services import audit, clinic, followup
+from tracker.services import affected, audit, clinic, followup
 from tracker.services.followup import PHYSICIANS
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, page, parse, see_other
@@ -74,11 +74,15 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
         entries = followup.to_do(session, g.actor, now=g.now, mine=shown == "mine", ahead=ahead)
         entries.sort(key=lambda entry: entry.task.id != task_id)  # the refused one stands first
         people = followup.people(session, g.actor)
+        lost = (
+            len(affected.affected(session, g.actor, g.clinic, now=g.now)) if g.actor.may(Permission.MOVE_VISIT) else 0
+        )
     return page(
         "worklist/worklist.html",
         status=status if form else 200,
         entries=entries,
         people=people,
+        lost=lost,
         shown=shown,
         say=say,
         physicians=PHYSICIANS,
