@@ -82,7 +82,7 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
         status=status if form else 200,
         entries=entries,
         people=people,
-        lost=lost,
+        lost=len(lost),
         shown=shown,
         say=say,
         physicians=PHYSICIANS,
