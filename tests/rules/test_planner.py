@@ -143,6 +143,7 @@ def test_nothing_remains_of_a_series_that_is_done():
     given = tuple(plan(clinic.request())[0].starts)
 
     assert plan(replace(clinic.request(), given=given)) == []
+    assert relaxations(replace(clinic.request(weekdays=frozenset({6})), given=given)) == []
 
 
 def test_never_thursdays_and_not_before_ten():

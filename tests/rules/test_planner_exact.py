@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,7 +83,10 @@ def requests(draw: st.DrawFn):  # type: ignore[no-untyped-def]
         longest_gap=draw(st.none() | st.none() | st.integers(1, 6)),
     )
     last = clinic.first - timedelta(days=draw(st.integers(-1, 2)))
-    done = tuple(clinic.at(f"{last - timedelta(days=2 * n)} 09:00") for n in reversed(range(given_before)))
+    # An instant is an instant, whatever zone it comes in.
+    zone = draw(st.sampled_from((clinic.zone, UTC, ZoneInfo("Pacific/Auckland"))))
+    nines = (clinic.at(f"{last - timedelta(days=2 * n)} 09:00") for n in reversed(range(given_before)))
+    done = tuple(nine.astimezone(zone) for nine in nines)
     return clinic, replace(request, given=done, start_every=draw(st.sampled_from((15, 30))))
 
 

@@ -54,6 +54,7 @@ def test_a_day_off_a_weekday_and_a_first_day():
     assert said(late) == ["Fits if the patient can begin on Mon, Mar 2"]
     four = clinic.request(replace(THREE_A_WEEK, visits=4), earliest=date(2026, 3, 9))
     assert said(four) == ["Fits if the patient can begin on Fri, Mar 6"]
+    assert relaxations(four)[0].wishes.earliest == date(2026, 3, 6)
 
 
 def test_hours_that_have_to_give_every_day():

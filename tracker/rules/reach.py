@@ -116,6 +116,8 @@ class Reach:
 
     def _later(self, starts: int) -> int:
         have, wanted = 1, self.most - self.least + 1
+        if wanted < 1:  # no gap is allowed
+            return 0
         while have < wanted:
             step = min(have, wanted - have)
             starts |= starts << step
@@ -124,6 +126,8 @@ class Reach:
 
     def _earlier(self, starts: int) -> int:
         have, wanted = 1, self.most - self.least + 1
+        if wanted < 1:  # no gap is allowed
+            return 0
         while have < wanted:
             step = min(have, wanted - have)
             starts |= starts >> step

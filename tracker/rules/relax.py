@@ -32,6 +32,8 @@ def relaxations(request: PlanRequest, wider: FreeTime | None = None) -> list[Rel
         wider: Free time of more days than the request's, for finding a day to begin that lies before or after it. The
             request for such a day has to cover the days from it on, as any other.
     """
+    if request.protocol.visits <= len(request.given):
+        return []
     search = _Search(request, wider or request.free)
     return [] if search.fits(request.wishes) else [*search.by_patient(), *search.by_clinic()]
 
