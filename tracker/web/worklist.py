@@ -74,9 +74,7 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
         entries = followup.to_do(session, g.actor, now=g.now, mine=shown == "mine", ahead=ahead)
         entries.sort(key=lambda entry: entry.task.id != task_id)  # the refused one stands first
         people = followup.people(session, g.actor)
-        lost = (
-            len(affected.affected(session, g.actor, g.clinic, now=g.now)) if g.actor.may(Permission.MOVE_VISIT) else 0
-        )
+        lost = affected.affected(session, g.actor, g.clinic, now=g.now) if g.actor.may(Permission.MOVE_VISIT) else []
     return page(
         "worklist/worklist.html",
         status=status if form else 200,
