@@ -114,6 +114,7 @@ def _prepare_templates(app: Flask) -> None:
     env.filters.update(
         day=_day,
         clock=_clock,
+        until=_until,
         instant=_instant,
         local_day=_local_day,
         local_time=_local_time,
@@ -133,6 +134,10 @@ def _local_day(value: datetime) -> date:
 
 def _clock(value: datetime) -> str:
     return text.say_time(value, g.clinic.zone, g.clinic.country)
+
+
+def _until(start: datetime, end: datetime) -> str:
+    return text.say_span(start, end, g.clinic.zone, g.clinic.country)
 
 
 def _instant(value: datetime) -> str:

@@ -62,6 +62,12 @@ def say_time(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     return _time(local.hour, local.minute, _locale(country))
 
 
+def say_span(start: datetime, end: datetime, zone: ZoneInfo, country: str = "US") -> str:
+    """Say from when until when: "1:30–4:00 PM"; the half of the day once where it is the same."""
+    first, last = (instant.astimezone(zone) for instant in (start, end))
+    return _span(first.hour, first.minute, last.hour, last.minute, _locale(country))
+
+
 def say_day(day: date | datetime, zone: ZoneInfo | None = None, country: str = "US", form: str = "MMMEd") -> str:
     """Say a day: "Tue, Nov 24". An instant needs the `zone` to see it in.
 
@@ -80,6 +86,13 @@ def _time(hour: int, minute: int, locale: str) -> str:
     from babel.dates import format_time  # babel takes 60 ms to load; not every command says a time
 
     return format_time(time(hour, minute), "short", locale=locale).replace("\u202f", " ")
+
+
+@lru_cache(maxsize=4000)
+def _span(hour: int, minute: int, last_hour: int, last_minute: int, locale: str) -> str:
+    first, last = _time(hour, minute, locale), _time(last_hour, last_minute, locale)
+    half = first[-3:]
+    return f"{first[:-3] if half == last[-3:] and half in (' AM', ' PM') else first}–{last}"
 
 
 @lru_cache(maxsize=4000)

@@ -25,7 +25,7 @@ from tracker.rules.attention import (
 )
 from tracker.rules.availability import FreeTime
 from tracker.rules.columns import STEP, Away, Scale, away
-from tracker.rules.lateness import WORTH_SAYING, Effect, State, expected, standing
+from tracker.rules.lateness import WORTH_SAYING, Effect, Going, State, standing
 from tracker.rules.visit import IN_THE_ROOM
 from tracker.rules.vocabulary import VisitStatus
 
@@ -143,12 +143,12 @@ def draw(
     everything = sorted(visits, key=lambda visit: visit.starts_at)
     live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
     scale = Scale.around(day, zone, hours, [(visit.starts_at, visit.ends_at) for visit in live])
-    lines = {room.id: [visit for visit in live if visit.room_id == room.id] for room in rooms}
-    states = standing(rooms, live, lanes or {}, scale.midnight + timedelta(minutes=hours[1]), now)
+    going = Going(live, lanes or {}, scale.midnight + timedelta(minutes=hours[1]), now)
+    states = standing(rooms, going)
     rows = tuple(
         RoomRow(
             room,
-            tuple(_bar(visit, states[visit.id], lines[room.id], scale, now) for visit in lines[room.id]),
+            tuple(_bar(visit, states[visit.id], going, scale) for visit in going.by_room[room.id]),
             tuple(FreePlace(at, scale.column(at), scale.span(at, end)) for at, end in (free or {}).get(room.id, ())),
             away(there, room.id, scale, closed) if there else (),
         )
@@ -172,28 +172,30 @@ def _urgency(need: Need) -> tuple[bool, bool, datetime]:
     return need.chip.level is not Level.STOP, need.task is not None, need.chip.at
 
 
-def _bar(visit: VisitFacts, state: State, line: Sequence[VisitFacts], scale: Scale, now: datetime) -> Bar:
-    span = scale.span(visit.starts_at, visit.ends_at)
-    over = 0
-    if visit.status in IN_THE_ROOM and (until := expected(visit, now).room_until) > visit.ends_at:
-        later = [other.starts_at for other in line if other.starts_at > visit.starts_at]
+def _bar(visit: VisitFacts, state: State, going: Going, scale: Scale) -> Bar:
+    span, over = scale.span(visit.starts_at, visit.ends_at), 0
+    if visit.status in IN_THE_ROOM and (until := going.until[visit.id].room_until) > visit.ends_at:
+        later = [one.starts_at for one in going.by_room[visit.room_id] if one.starts_at > visit.starts_at]
         over = max(0, scale.span(visit.starts_at, min([until, *later])) - span)
-    shown = chip(visit, state.problems, now)
+    shown = chip(visit, state.problems, going.now)
     return Bar(visit, scale.column(visit.starts_at), span, _stretches(visit, span), shown, over)
 
 
 def _stretches(visit: VisitFacts, span: int) -> tuple[Stretch, ...]:
     """Share the bar among the phases, shifted to where the infusion really began and ended."""
-    shift = visit.started_at - visit.planned("infusion") if visit.started_at else timedelta()
-    edges = [0]
+    shift = minutes_of(visit.started_at - visit.planned("infusion")) if visit.started_at else 0
+    edge, ends, found = 0, 0, []
     for name, minutes in visit.phases:
-        edge = visit.planned(name) + timedelta(minutes=minutes) + (shift if name != "check_in" else timedelta())
+        ends += minutes
+        at = ends + (shift if name != "check_in" else 0)
         if name == "infusion" and visit.stopped_at:
-            edge = visit.stopped_at
-        edges.append(min(span, max(edges[-1], round(minutes_of(edge - visit.starts_at) / STEP))))
-    edges[-1] = span
-    pairs = zip(visit.phases, edges, edges[1:], strict=False)
-    return tuple(Stretch(name, end - start) for (name, _), start, end in pairs if end > start)
+            at = minutes_of(visit.stopped_at - visit.starts_at)
+        following = min(span, max(edge, round(at / STEP)))
+        found.append((name, edge, following))
+        edge = following
+    name, start, _end = found[-1]
+    found[-1] = (name, start, span)
+    return tuple(Stretch(name, end - start) for name, start, end in found if end > start)
 
 
 _TELLS = frozenset({Matter.OVER, Matter.LATE, Matter.DRIVER_SILENT})

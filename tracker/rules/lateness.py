@@ -3,6 +3,7 @@
 Nothing is refused and nothing is moved: a visit is where it is, and from there it takes as long as planned.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,67 +82,65 @@ def _infusion_starts(visit: VisitFacts, now: datetime) -> datetime:
     return planned + max(now - visit.starts_at, timedelta())
 
 
-def effects(
-    visit: VisitFacts,
-    room: RoomFacts,
-    live: Sequence[VisitFacts],
-    lanes: Mapping[UUID, int],
-    closes_at: datetime,
-    now: datetime,
-) -> list[Effect]:
-    """Return what a visit does to the next one in its room and, where that is another, to its nurse's.
+class Going:
+    """The live visits of a day as they go at `now`, by room and by nurse, in order of time."""
 
-    Args:
-        visit: Not over yet.
-        room: Its room.
-        live: The day's live visits, in order of time.
-        lanes: How many patients each nurse may have at once.
-        closes_at: When the clinic closes.
-        now: When it is said.
-    """
-    found = list(_in_room(visit, room, [other for other in live if other.room_id == visit.room_id], closes_at, now))
-    for one in _of_nurse(visit, [other for other in live if other.nurse_id == visit.nurse_id], lanes, now):
-        same = next((other for other in found if other.next == one.next), None)
-        if same is None or one.free_at > same.free_at:
-            found.append(one)
-    return found
+    def __init__(
+        self, live: Sequence[VisitFacts], lanes: Mapping[UUID, int], closes_at: datetime, now: datetime
+    ) -> None:
+        self.lanes, self.closes_at, self.now = lanes, closes_at, now
+        self.by_room: dict[UUID, list[VisitFacts]] = defaultdict(list)
+        self.by_nurse: dict[UUID, list[VisitFacts]] = defaultdict(list)
+        self.until: dict[UUID, Expected] = {}
+        for visit in sorted(live, key=lambda visit: visit.starts_at):
+            self.by_room[visit.room_id].append(visit)
+            self.by_nurse[visit.nurse_id].append(visit)
+            if visit.status not in FINISHED:
+                self.until[visit.id] = expected(visit, now)
 
+    def effects(self, visit: VisitFacts, room: RoomFacts) -> list[Effect]:
+        """Return what a visit that isn't over does to the next one in its room and, where that is another, to its
+        nurse's."""
+        found = list(self._in_room(visit, room))
+        for one in self._of_nurse(visit):
+            same = next((other for other in found if other.next == one.next), None)
+            if same is None or one.free_at > same.free_at:
+                found.append(one)
+        return found
 
-def _in_room(
-    visit: VisitFacts, room: RoomFacts, line: Sequence[VisitFacts], closes_at: datetime, now: datetime
-) -> Iterator[Effect]:
-    later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
-    if not later:
-        return
-    following, after = later[0], later[1] if len(later) > 1 else None
-    free_at = expected(visit, now).room_until
-    if following.status is VisitStatus.ARRIVED:
-        start_by = (after.starts_at if after else closes_at) - following.block
-        moved = after.patient if after else ""
-        yield Effect(room.name, following.patient, following.starts_at, free_at, start_by, moved)
-    else:
-        yield Effect(room.name, following.patient, following.starts_at, free_at)
-
-
-def _of_nurse(
-    visit: VisitFacts, line: Sequence[VisitFacts], lanes: Mapping[UUID, int], now: datetime
-) -> Iterator[Effect]:
-    """Say whom a visit that goes on longer than planned keeps from their nurse: the first, if any."""
-    most = lanes.get(visit.nurse_id)
-    ends = {other.id: expected(other, now).nurse_until for other in line if other.status not in FINISHED}
-    for other in line:
-        needed_at = other.planned("set_up")
-        waits = other.status in BEFORE_START and other.starts_at > visit.starts_at and needed_at >= now
-        if not most or not waits or not visit.planned("turnover") <= needed_at < ends[visit.id]:
-            continue
-        untils = sorted(
-            ends[one.id]
-            for one in line
-            if one.id in ends and one.starts_at < other.starts_at and ends[one.id] > needed_at
-        )
-        if len(untils) >= most:
-            yield Effect(visit.nurse, other.patient, needed_at, untils[len(untils) - most], patients=len(untils))
+    def _in_room(self, visit: VisitFacts, room: RoomFacts) -> Iterator[Effect]:
+        line = self.by_room[visit.room_id]
+        later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
+        if not later:
             return
+        following, after = later[0], later[1] if len(later) > 1 else None
+        free_at = self.until[visit.id].room_until
+        if following.status is VisitStatus.ARRIVED:
+            start_by = (after.starts_at if after else self.closes_at) - following.block
+            moved = after.patient if after else ""
+            yield Effect(room.name, following.patient, following.starts_at, free_at, start_by, moved)
+        else:
+            yield Effect(room.name, following.patient, following.starts_at, free_at)
+
+    def _of_nurse(self, visit: VisitFacts) -> Iterator[Effect]:
+        """Say whom a visit that goes on longer than planned keeps from their nurse: the first, if any."""
+        most, until = self.lanes.get(visit.nurse_id), self.until[visit.id].nurse_until
+        if not most or until <= visit.planned("turnover"):
+            return
+        for other in self.by_nurse[visit.nurse_id]:
+            needed_at = other.planned("set_up")
+            waits = other.status in BEFORE_START and other.starts_at > visit.starts_at and needed_at >= self.now
+            if not waits or not visit.planned("turnover") <= needed_at < until:
+                continue
+            untils = self._still_with(visit.nurse_id, other, needed_at)
+            if len(untils) >= most:
+                yield Effect(visit.nurse, other.patient, needed_at, untils[len(untils) - most], patients=len(untils))
+                return
+
+    def _still_with(self, nurse_id: UUID, other: VisitFacts, at: datetime) -> list[datetime]:
+        """Return until when a nurse has each of those who came before another and are still there at an instant."""
+        before = [one for one in self.by_nurse[nurse_id] if one.id in self.until and one.starts_at < other.starts_at]
+        return sorted(until for one in before if (until := self.until[one.id].nurse_until) > at)
 
 
 def runs_late(visit: VisitFacts, found: Sequence[Effect]) -> bool:
@@ -158,36 +157,18 @@ class State:
     effects: tuple[Effect, ...]
 
 
-def standing(
-    rooms: Sequence[RoomFacts],
-    live: Sequence[VisitFacts],
-    lanes: Mapping[UUID, int],
-    closes_at: datetime,
-    now: datetime,
-) -> dict[UUID, State]:
-    """Return how each of the live visits of a day stands, by its id; see `effects` for the rest."""
-    by_id = {room.id: room for room in rooms}
-    return {
-        visit.id: _state(visit, by_id[visit.room_id], live, lanes, closes_at, now)
-        for visit in live
-        if visit.room_id in by_id
-    }
+def standing(rooms: Sequence[RoomFacts], going: Going) -> dict[UUID, State]:
+    """Return how each live visit of the rooms stands, by its id."""
+    return {visit.id: _state(visit, room, going) for room in rooms for visit in going.by_room[room.id]}
 
 
-def _state(
-    visit: VisitFacts,
-    room: RoomFacts,
-    live: Sequence[VisitFacts],
-    lanes: Mapping[UUID, int],
-    closes_at: datetime,
-    now: datetime,
-) -> State:
-    found = problems(visit, now)
-    if visit.status in FINISHED or now < visit.starts_at:
+def _state(visit: VisitFacts, room: RoomFacts, going: Going) -> State:
+    found = problems(visit, going.now)
+    if visit.status in FINISHED or going.now < visit.starts_at:
         return State(visit, found, ())
-    held = effects(visit, room, live, lanes, closes_at, now)
+    held = going.effects(visit, room)
     if runs_late(visit, held):
-        late = expected(visit, now).room_until - visit.ends_at
+        late = going.until[visit.id].room_until - visit.ends_at
         found.append(Chip(Matter.LATE, Level.SOON, visit.ends_at, minutes_of(late)))
         found.sort(key=lambda one: [*Matter].index(Matter(one.about)))
     return State(visit, found, tuple(held))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.models import (
@@ -18,6 +18,7 @@ from tracker.models import (
     OpeningHours,
     Patient,
     ProtocolVersion,
+    Resource,
     SideEffect,
     StaffMember,
     Task,
@@ -33,7 +34,7 @@ from tracker.rules.availability import FreeTime
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import NURSE
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
-from tracker.services import calendar, capacity, clinic, settings
+from tracker.services import calendar, capacity, settings
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
@@ -43,6 +44,7 @@ CALLS = ("next_day_check_in", "no_show", "undelivered")
 
 Any_ = TypeVar("Any_")
 Rows = Sequence[Any]
+Ids = Select[UUID]
 
 
 def day_board(
@@ -50,7 +52,6 @@ def day_board(
 ) -> board.Board:
     """Return the board of `day`, a day in the clinic's zone; narrowed, without what needs somebody elsewhere."""
     start, end = calendar.bounds(place, day, day)
-    rooms = clinic.resources(session, actor, ResourceKind.ROOM)
     tasks = _open_tasks(session, actor, end)
     visits = _visits(session, actor, (start, end), day, filters, tasks, now)
     shown = {visit.patient_id for visit in visits}
@@ -59,11 +60,7 @@ def day_board(
         day=day,
         zone=place.zone,
         hours=hours_of(session, actor, day),
-        rooms=[
-            RoomFacts(id=room.id, name=room.name, detail=room.detail)
-            for room in rooms
-            if filters.room in (None, room.id)
-        ],
+        rooms=_rooms(session, actor, filters),
         visits=visits,
         tasks=[_task(row) for row in tasks if _belongs(row, shown, now)] if not filters else [],
         free=_free(session, place, there, filters, now),
@@ -72,6 +69,14 @@ def day_board(
         lanes={one.id: one.lanes for one in there.of_kind(NURSE)},
         now=now,
     )
+
+
+def _rooms(session: Session, actor: Actor, filters: Filters) -> list[RoomFacts]:
+    query = select(Resource.id, Resource.name, Resource.detail).where(
+        Resource.clinic_id == actor.clinic_id, Resource.kind == ResourceKind.ROOM, Resource.retired_at.is_(None)
+    )
+    rows = session.execute(query.order_by(Resource.position, Resource.name))
+    return [RoomFacts(id=row.id, name=row.name, detail=row.detail) for row in rows if filters.room in (None, row.id)]
 
 
 def _free(
@@ -158,27 +163,29 @@ def _visits(
     rows = session.execute(_visit_query(actor, *times, filters)).all()
     if not rows:
         return []
-    more = _More(session, actor, rows, tasks, day, now)
+    of_day = and_(Visit.clinic_id == actor.clinic_id, Visit.starts_at >= times[0], Visit.starts_at < times[1])
+    more = _More(session, actor, of_day, tasks, day, now)
     return [_facts(row, more) for row in rows]
 
 
 class _More:
-    """What belongs to the day's visits, loaded once for all of them."""
+    """What belongs to the day's visits, loaded once for all of them.
+
+    Named by the condition that they are of the day: sixty ids in each query cost more than what they find.
+    """
 
     def __init__(
-        self, session: Session, actor: Actor, visits: Sequence[Row[Any]], tasks: Rows, day: date, now: datetime
+        self, session: Session, actor: Actor, of_day: ColumnElement[bool], tasks: Rows, day: date, now: datetime
     ) -> None:
-        ids = [visit.id for visit in visits]
-        courses = {visit.course_id for visit in visits}
+        ids = select(Visit.id).where(of_day)
         self.now = now
         self.settings = settings.of_clinic(session, actor.clinic_id)
-        self.shapes = _shapes(session, {visit.protocol_id for visit in visits})
+        self.shapes = _shapes(session, actor)
         self.moments = _moments(session, ids)
         self.doses = dict(session.execute(select(Dose.visit_id, Dose.mg).where(Dose.visit_id.in_(ids))).all())
-        self.orders = _orders(session, courses, day)
-        watched = [visit.id for visit in visits if visit.status in WATCHED]
-        self.sets = _sets(session, watched)
-        self.effects = _effects(session, [visit.id for visit in visits])
+        self.orders = _orders(session, select(Visit.course_id).where(of_day), day)
+        self.sets = _sets(session, ids.where(Visit.status.in_(WATCHED)))
+        self.effects = _effects(session, ids)
         self.signed = set(
             session.scalars(select(Note.visit_id).where(Note.visit_id.in_(ids), Note.signed_at.is_not(None)))
         )
@@ -188,49 +195,50 @@ class _More:
         self.reviews = {row.Task.course_id: row for row in tasks if row.Task.kind == REVIEW}
 
 
-def _shapes(session: Session, protocols: set[UUID]) -> dict[UUID, tuple[int, tuple[tuple[str, int], ...]]]:
+def _shapes(session: Session, actor: Actor) -> dict[UUID, tuple[int, tuple[tuple[str, int], ...]]]:
     """Return how many visits each protocol has, and the phases of one with their minutes."""
-    query = select(ProtocolVersion.id, ProtocolVersion.definition).where(ProtocolVersion.id.in_(protocols))
+    query = select(ProtocolVersion.id, ProtocolVersion.definition).where(ProtocolVersion.clinic_id == actor.clinic_id)
     return {
         protocol: (said["visits"], tuple((phase["name"], phase["minutes"]) for phase in said["phases"]))
         for protocol, said in session.execute(query)
     }
 
 
-def _moments(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[VisitStatus, datetime]]:
+def _moments(session: Session, ids: Ids) -> dict[UUID, dict[VisitStatus, datetime]]:
     """Return when each visit reached each status; what was corrected away is gone, a pause does not restart."""
     events = session.execute(
         select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at)
         .where(VisitEvent.visit_id.in_(ids))
         .order_by(VisitEvent.entered_at, VisitEvent.id)
     )
-    order = list(VisitStatus)
+    rank = {status: number for number, status in enumerate(VisitStatus)}
     found: dict[UUID, dict[VisitStatus, datetime]] = defaultdict(dict)
     for visit_id, status, at in events:
         if status is None:
             continue
         reached = found[visit_id]
-        for later in [known for known in reached if order.index(known) > order.index(status)]:
+        for later in [known for known in reached if rank[known] > rank[status]]:
             if status is not VisitStatus.INFUSING or later is not VisitStatus.PAUSED:
                 del reached[later]
         reached.setdefault(status, at)
     return found
 
 
-def _orders(session: Session, courses: Iterable[UUID], day: date) -> dict[UUID, list[InfusionOrder]]:
+def _orders(session: Session, courses: Ids, day: date) -> dict[UUID, list[Row[Any]]]:
     """Return each course's signed orders that still count on `day`, the newest first."""
-    query = select(InfusionOrder).where(InfusionOrder.course_id.in_(courses), InfusionOrder.expires_on >= day)
-    return _by(session.scalars(query.order_by(InfusionOrder.signed_at.desc())), lambda order: order.course_id)
+    columns = (InfusionOrder.course_id, InfusionOrder.visit_id, InfusionOrder.mg_per_kg, InfusionOrder.max_mg)
+    query = select(*columns, InfusionOrder.minutes).where(
+        InfusionOrder.course_id.in_(courses), InfusionOrder.expires_on >= day
+    )
+    return _by(session.execute(query.order_by(InfusionOrder.signed_at.desc())), lambda order: order.course_id)
 
 
-def _sets(session: Session, ids: Sequence[UUID]) -> dict[UUID, set[str]]:
-    if not ids:
-        return {}
+def _sets(session: Session, ids: Ids) -> dict[UUID, set[str]]:
     rows = session.execute(select(VitalReading.visit_id, VitalReading.due).where(VitalReading.visit_id.in_(ids)))
     return {visit: {due for _visit, due in taken} for visit, taken in _by(rows, lambda row: row[0]).items()}
 
 
-def _effects(session: Session, ids: Sequence[UUID]) -> dict[UUID, SideEffect]:
+def _effects(session: Session, ids: Ids) -> dict[UUID, SideEffect]:
     """Return each visit's worst side effect that is not over."""
     rank = ["mild", "moderate", "severe"]
     open_ones = session.scalars(
@@ -287,16 +295,17 @@ def _facts(visit: Row[Any], more: _More) -> VisitFacts:
     )
 
 
-def _order(visit: Row[Any], more: _More) -> InfusionOrder | None:
+def _order(visit: Row[Any], more: _More) -> Row[Any] | None:
     orders = more.orders.get(visit.course_id, [])
     own = next((order for order in orders if order.visit_id == visit.id), None)
     return own or next((order for order in orders if order.visit_id is None), None)
 
 
-def _planned_mg(order: InfusionOrder | None, weight_kg: Decimal | None) -> Decimal | None:
+def _planned_mg(order: Row[Any] | None, weight_kg: Decimal | None) -> Decimal | None:
     if order is None or weight_kg is None:
         return None
-    return min(order.max_mg, dosing.milligrams(weight_kg, order.mg_per_kg)).quantize(Decimal("0.1"))
+    most: Decimal = order.max_mg
+    return min(most, dosing.milligrams(weight_kg, order.mg_per_kg)).quantize(Decimal("0.1"))
 
 
 def _next_set(visit: Row[Any], started_at: datetime | None, more: _More) -> tuple[datetime | None, str, bool]:
