@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.models import (
@@ -26,80 +27,94 @@ from tracker.rules.agenda import Closed, Entry, Filters
 from tracker.rules.availability import Days, FreeTime
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
-from tracker.rules.vocabulary import ResourceKind
+from tracker.rules.vocabulary import ResourceKind, Role
 from tracker.services import capacity
 from tracker.services.clinic import ClinicInfo
 
 Place = tuple[datetime, datetime]  # a block that could still be booked
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A room, somebody of the staff, or a piece of equipment. Only staff have a role and initials."""
+
+    id: UUID
+    kind: ResourceKind
+    name: str
+    detail: str
+    lanes: int
+    role: Role | None
+    initials: str | None
+
+
 @dataclass(frozen=True)
 class Choices:
     """What a calendar can be narrowed to, in the board's order, and the names of all of it."""
 
-    rooms: Sequence[Resource]
-    staff: Sequence[tuple[Resource, StaffMember]]
+    resources: Sequence[Choice]
     protocols: Mapping[str, str]  # title by code
-    equipment: Sequence[Resource] = ()
 
-    @property
+    def _of(self, kind: ResourceKind) -> list[Choice]:
+        return [one for one in self.resources if one.kind is kind]
+
+    @cached_property
+    def rooms(self) -> list[Choice]:
+        """The rooms."""
+        return self._of(ResourceKind.ROOM)
+
+    @cached_property
+    def staff(self) -> list[Choice]:
+        """Whoever can be claimed."""
+        return self._of(ResourceKind.STAFF)
+
+    @cached_property
+    def equipment(self) -> list[Choice]:
+        """Pumps and the like."""
+        return self._of(ResourceKind.EQUIPMENT)
+
+    @cached_property
     def names(self) -> dict[UUID, str]:
         """The names of rooms, staff and equipment."""
-        return {one.id: one.name for one in (*self.rooms, *(one for one, _member in self.staff), *self.equipment)}
+        return {one.id: one.name for one in self.resources}
 
     @property
     def initials(self) -> dict[UUID, str]:
         """The initials of the staff."""
-        return {one.id: member.initials for one, member in self.staff}
-
-    @property
-    def room_options(self) -> list[tuple[UUID, str]]:
-        """Rooms by id and name."""
-        return [(room.id, room.name) for room in self.rooms]
-
-    @property
-    def staff_options(self) -> list[tuple[UUID, str]]:
-        """Staff by id and name."""
-        return [(one.id, one.name) for one, _member in self.staff]
-
-    @property
-    def equipment_options(self) -> list[tuple[UUID, str]]:
-        """Equipment by id and name."""
-        return [(one.id, one.name) for one in self.equipment]
+        return {one.id: one.initials or "" for one in self.staff}
 
     def has(self, filters: Filters) -> bool:
         """Return whether everything a calendar is narrowed to is there."""
         return (
-            filters.room in {None, *(room.id for room in self.rooms)}
-            and filters.clinician in {None, *(one.id for one, _member in self.staff)}
+            filters.room in {None, *(one.id for one in self.rooms)}
+            and filters.clinician in {None, *(one.id for one in self.staff)}
             and filters.protocol in {None, *self.protocols}
         )
 
 
+_RESOURCES = (
+    select(
+        *(Resource.id, Resource.kind, Resource.name, Resource.detail, Resource.lanes),
+        *(StaffMember.role, StaffMember.initials),
+    )
+    .outerjoin(StaffMember, StaffMember.id == Resource.id)
+    .where(
+        Resource.clinic_id == bindparam("clinic_id"),
+        Resource.kind != ResourceKind.PATIENT,
+        Resource.retired_at.is_(None),
+    )
+    .order_by(Resource.position, Resource.name)
+)
+_TITLES = (
+    select(ProtocolVersion.code, ProtocolVersion.title)
+    .where(ProtocolVersion.clinic_id == bindparam("clinic_id"), ProtocolVersion.retired_at.is_(None))
+    .order_by(ProtocolVersion.code, ProtocolVersion.version)
+)
+
+
 def choices(session: Session, actor: Actor) -> Choices:
     """Return the rooms, staff and protocols of the actor's clinic that are in use."""
-    query = (
-        select(Resource, StaffMember)
-        .outerjoin(StaffMember, StaffMember.id == Resource.id)
-        .where(
-            Resource.clinic_id == actor.clinic_id,
-            Resource.kind != ResourceKind.PATIENT,
-            Resource.retired_at.is_(None),
-        )
-        .order_by(Resource.position, Resource.name)
-    )
-    rows = session.execute(query).all()
-    versions = session.execute(
-        select(ProtocolVersion.code, ProtocolVersion.title)
-        .where(ProtocolVersion.clinic_id == actor.clinic_id, ProtocolVersion.retired_at.is_(None))
-        .order_by(ProtocolVersion.code, ProtocolVersion.version)
-    )
-    return Choices(
-        [one for one, _member in rows if one.kind is ResourceKind.ROOM],
-        [(one, member) for one, member in rows if member],
-        dict(versions.all()),
-        [one for one, _member in rows if one.kind is ResourceKind.EQUIPMENT],
-    )
+    rows, here = session.connection(), {"clinic_id": actor.clinic_id}
+    return Choices([Choice(*row) for row in rows.execute(_RESOURCES, here)], dict(rows.execute(_TITLES, here).all()))
 
 
 def narrowed(filters: Filters) -> list[ColumnElement[bool]]:
@@ -189,20 +204,29 @@ def say_name(row: Any) -> str:
     return f"{row.family_name}, {row.preferred_name or row.given_name}"
 
 
+_ONCE = select(Closure.resource_id, Closure.starts_at, Closure.ends_at, Closure.reason).where(
+    Closure.clinic_id == bindparam("clinic_id"),
+    Closure.ends_at > bindparam("since"),
+    Closure.starts_at < bindparam("until"),
+)
+_WEEKLY = select(
+    *(WeeklyClosure.resource_id, WeeklyClosure.weekday, WeeklyClosure.starts_minute, WeeklyClosure.ends_minute),
+    *(WeeklyClosure.first_day, WeeklyClosure.last_day, WeeklyClosure.reason),
+).where(WeeklyClosure.clinic_id == bindparam("clinic_id"))
+
+
 def closed_times(session: Session, place: ClinicInfo, first: date, last: date) -> list[Closed]:
     """Return when the clinic or something of it is not there from `first` to `last`, and why; weekly ones laid out."""
-    begins, ends = bounds(place, first, last)
-    once = select(Closure.resource_id, Closure.starts_at, Closure.ends_at, Closure.reason).where(
-        Closure.clinic_id == place.id, Closure.ends_at > begins, Closure.starts_at < ends
-    )
+    since, until = bounds(place, first, last)
+    rows, here = session.connection(), {"clinic_id": place.id}
     days = Days(place.zone, first, last)
-    weekly = session.scalars(select(WeeklyClosure).where(WeeklyClosure.clinic_id == place.id))
     again = [
         Closed(row.resource_id, days.at(day, row.starts_minute), days.at(day, row.ends_minute), row.reason)
-        for row in weekly
+        for row in rows.execute(_WEEKLY, here)
         for day in days.on_weekday(row.weekday, row.first_day, row.last_day)
     ]
-    found = [*(Closed(*row) for row in session.execute(once)), *again]
+    once = rows.execute(_ONCE, here | {"since": since, "until": until})
+    found = [*(Closed(*row) for row in once), *again]
     return sorted(found, key=lambda one: (one.starts_at, str(one.resource_id)))
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import Row, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.models import (
@@ -44,7 +44,6 @@ CALLS = ("next_day_check_in", "no_show", "undelivered")
 
 Any_ = TypeVar("Any_")
 Rows = Sequence[Any]
-Ids = Select[UUID]
 
 
 def day_board(
@@ -53,7 +52,8 @@ def day_board(
     """Return the board of `day`, a day in the clinic's zone; narrowed, without what needs somebody elsewhere."""
     start, end = calendar.bounds(place, day, day)
     tasks = _open_tasks(session, actor, end)
-    visits = _visits(session, actor, (start, end), day, filters, tasks, now)
+    here = {"clinic_id": actor.clinic_id, "since": start, "until": end, "day": day}
+    visits = _visits(session, here, filters, tasks, now)
     shown = {visit.patient_id for visit in visits}
     there = capacity.load(session, place, day, day)
     return board.draw(
@@ -71,11 +71,19 @@ def day_board(
     )
 
 
-def _rooms(session: Session, actor: Actor, filters: Filters) -> list[RoomFacts]:
-    query = select(Resource.id, Resource.name, Resource.detail).where(
-        Resource.clinic_id == actor.clinic_id, Resource.kind == ResourceKind.ROOM, Resource.retired_at.is_(None)
+_ROOMS = (
+    select(Resource.id, Resource.name, Resource.detail)
+    .where(
+        Resource.clinic_id == bindparam("clinic_id"),
+        Resource.kind == ResourceKind.ROOM,
+        Resource.retired_at.is_(None),
     )
-    rows = session.execute(query.order_by(Resource.position, Resource.name))
+    .order_by(Resource.position, Resource.name)
+)
+
+
+def _rooms(session: Session, actor: Actor, filters: Filters) -> list[RoomFacts]:
+    rows = session.connection().execute(_ROOMS, {"clinic_id": actor.clinic_id})
     return [RoomFacts(id=row.id, name=row.name, detail=row.detail) for row in rows if filters.room in (None, row.id)]
 
 
@@ -89,13 +97,15 @@ def _free(
     return calendar.free_by_room(protocol, there, there.days.first, now) if protocol else {}
 
 
+_HOURS = select(OpeningHours.starts_minute, OpeningHours.ends_minute).where(
+    OpeningHours.clinic_id == bindparam("clinic_id"), OpeningHours.weekday == bindparam("weekday")
+)
+
+
 def hours_of(session: Session, actor: Actor, day: date) -> tuple[int, int]:
     """Return opening and closing of a weekday in minutes after midnight, closures aside; equal if it never opens."""
-    hours = session.execute(
-        select(OpeningHours.starts_minute, OpeningHours.ends_minute).where(
-            OpeningHours.clinic_id == actor.clinic_id, OpeningHours.weekday == day.weekday()
-        )
-    ).first()
+    asked = {"clinic_id": actor.clinic_id, "weekday": day.weekday()}
+    hours = session.connection().execute(_HOURS, asked).first()
     return (hours[0], hours[1]) if hours else (0, 0)
 
 
@@ -109,113 +119,112 @@ def _by(rows: Iterable[Any_], key: Callable[[Any_], Any]) -> dict[Any, list[Any_
 # Visits
 
 
-_OF_VISIT = (
-    *(Visit.id, Visit.patient_id, Visit.course_id, Visit.ordinal, Visit.room_id, Visit.nurse_id, Visit.status),
-    *(
-        Visit.starts_at,
-        Visit.ends_at,
-        Visit.driver_name,
-        Visit.driver_phone,
-        Visit.driver_confirmed_at,
-        Visit.lost_at,
-        Visit.version,
-    ),
-)
-
-
-def _visit_query(actor: Actor, start: datetime, end: datetime, filters: Filters) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            # Columns, not rows: sixty visits with everything they have cost more than the rest of the page.
-            *_OF_VISIT,
-            Patient.family_name,
-            Patient.given_name,
-            Patient.preferred_name,
-            Patient.intake_status,
-            Patient.weight_kg,
-            Course.sequence,
-            Course.protocol_id,
-            StaffMember.initials,
-        )
-        .join(Patient, Patient.id == Visit.patient_id)
-        .join(Course, Course.id == Visit.course_id)
-        .join(ProtocolVersion, ProtocolVersion.id == Course.protocol_id)
-        .join(StaffMember, StaffMember.id == Visit.nurse_id)
-        .where(
-            Visit.clinic_id == actor.clinic_id,
-            Visit.starts_at >= start,
-            Visit.starts_at < end,
-            *calendar.narrowed(filters),
-        )
-        .order_by(Visit.starts_at)
-    )
-
-
-def _visits(
-    session: Session,
-    actor: Actor,
-    times: tuple[datetime, datetime],
-    day: date,
-    filters: Filters,
-    tasks: Rows,
-    now: datetime,
-) -> list[VisitFacts]:
-    rows = session.execute(_visit_query(actor, *times, filters)).all()
+def _visits(session: Session, here: dict[str, Any], filters: Filters, tasks: Rows, now: datetime) -> list[VisitFacts]:
+    query = _VISITS.where(*calendar.narrowed(filters)) if filters else _VISITS
+    rows: Rows = session.connection().execute(query, here).all()
     if not rows:
         return []
-    of_day = and_(Visit.clinic_id == actor.clinic_id, Visit.starts_at >= times[0], Visit.starts_at < times[1])
-    more = _More(session, actor, of_day, tasks, day, now)
+    more = _More(session, here, tasks, now)
     return [_facts(row, more) for row in rows]
 
 
 class _More:
     """What belongs to the day's visits, loaded once for all of them.
 
-    Named by the condition that they are of the day: sixty ids in each query cost more than what they find.
+    Found by the day, not by sixty ids, and by statements that are built once: a page asks for so many things that
+    asking costs more than finding.
     """
 
-    def __init__(
-        self, session: Session, actor: Actor, of_day: ColumnElement[bool], tasks: Rows, day: date, now: datetime
-    ) -> None:
-        ids = select(Visit.id).where(of_day)
+    def __init__(self, session: Session, here: dict[str, Any], tasks: Rows, now: datetime) -> None:
+        rows = session.connection()
         self.now = now
-        self.settings = settings.of_clinic(session, actor.clinic_id)
-        self.shapes = _shapes(session, actor)
-        self.moments = _moments(session, ids)
-        self.doses = dict(session.execute(select(Dose.visit_id, Dose.mg).where(Dose.visit_id.in_(ids))).all())
-        self.orders = _orders(session, select(Visit.course_id).where(of_day), day)
-        self.sets = _sets(session, ids.where(Visit.status.in_(WATCHED)))
-        self.effects = _effects(session, ids)
-        self.signed = set(
-            session.scalars(select(Note.visit_id).where(Note.visit_id.in_(ids), Note.signed_at.is_not(None)))
-        )
+        self.settings = settings.of_clinic(session, here["clinic_id"])
+        self.shapes = {
+            version: (said["visits"], tuple((phase["name"], phase["minutes"]) for phase in said["phases"]))
+            for version, said in rows.execute(_SHAPES, here)
+        }
+        self.moments = _moments(rows.execute(_MOMENTS, here))
+        self.doses = dict(rows.execute(_DOSES, here).all())
+        self.orders = _by(rows.execute(_ORDERS, here), lambda order: order.course_id)
+        self.sets = {visit_id: set(taken.split()) for visit_id, taken in rows.execute(_SETS, here)}
+        self.effects = _effects(rows.execute(_EFFECTS, here))
+        self.signed = {visit_id for (visit_id,) in rows.execute(_SIGNED, here)}
         # The most pressing comes last and stays.
         answers = sorted((row for row in tasks if row.Task.kind == SAFETY), key=lambda row: row.Task.urgent)
         self.answers = {row.Task.patient_id: row for row in answers}
         self.reviews = {row.Task.course_id: row for row in tasks if row.Task.kind == REVIEW}
 
 
-def _shapes(session: Session, actor: Actor) -> dict[UUID, tuple[int, tuple[tuple[str, int], ...]]]:
-    """Return how many visits each protocol has, and the phases of one with their minutes."""
-    query = select(ProtocolVersion.id, ProtocolVersion.definition).where(ProtocolVersion.clinic_id == actor.clinic_id)
-    return {
-        protocol: (said["visits"], tuple((phase["name"], phase["minutes"]) for phase in said["phases"]))
-        for protocol, said in session.execute(query)
-    }
-
-
-def _moments(session: Session, ids: Ids) -> dict[UUID, dict[VisitStatus, datetime]]:
-    """Return when each visit reached each status; what was corrected away is gone, a pause does not restart."""
-    events = session.execute(
-        select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at)
-        .where(VisitEvent.visit_id.in_(ids))
-        .order_by(VisitEvent.entered_at, VisitEvent.id)
+_OF_DAY = (
+    Visit.clinic_id == bindparam("clinic_id"),
+    Visit.starts_at >= bindparam("since"),
+    Visit.starts_at < bindparam("until"),
+)
+_IDS = select(Visit.id).where(*_OF_DAY)
+_SHAPES = (
+    select(ProtocolVersion.id, ProtocolVersion.definition)
+    .join(Course, Course.protocol_id == ProtocolVersion.id)
+    .join(Visit, Visit.course_id == Course.id)
+    .where(*_OF_DAY, ProtocolVersion.clinic_id == bindparam("clinic_id"))
+)
+_MOMENTS = (
+    select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at)
+    .where(VisitEvent.visit_id.in_(_IDS), VisitEvent.to_status.is_not(None))
+    .order_by(VisitEvent.entered_at, VisitEvent.id)
+)
+_DOSES = select(Dose.visit_id, Dose.mg).where(Dose.visit_id.in_(_IDS))
+# The signed orders that still count on the day, the newest first.
+_ORDERS = (
+    select(
+        *(InfusionOrder.course_id, InfusionOrder.visit_id, InfusionOrder.mg_per_kg, InfusionOrder.max_mg),
+        InfusionOrder.minutes,
     )
+    .where(
+        InfusionOrder.course_id.in_(select(Visit.course_id).where(*_OF_DAY)),
+        InfusionOrder.expires_on >= bindparam("day"),
+    )
+    .order_by(InfusionOrder.signed_at.desc())
+)
+_SETS = (
+    select(VitalReading.visit_id, func.aggregate_strings(VitalReading.due, " "))
+    .where(VitalReading.visit_id.in_(_IDS.where(Visit.status.in_(WATCHED))))
+    .group_by(VitalReading.visit_id)
+)
+_EFFECTS = select(SideEffect.visit_id, SideEffect.term, SideEffect.severity).where(
+    SideEffect.visit_id.in_(_IDS), SideEffect.resolved_at.is_(None)
+)
+_SIGNED = select(Note.visit_id).where(Note.visit_id.in_(_IDS), Note.signed_at.is_not(None))
+
+
+# Columns, not rows: sixty visits with everything they have cost more than the rest of the page.
+_VISITS = (
+    select(
+        *(Visit.id, Visit.patient_id, Visit.course_id, Visit.ordinal, Visit.room_id, Visit.nurse_id, Visit.status),
+        *(Visit.starts_at, Visit.ends_at, Visit.driver_name, Visit.driver_phone, Visit.driver_confirmed_at),
+        *(
+            Visit.version,
+            Visit.lost_at,
+            Patient.family_name,
+            Patient.given_name,
+            Patient.preferred_name,
+            Patient.intake_status,
+        ),
+        *(Patient.weight_kg, Course.sequence, Course.protocol_id, StaffMember.initials),
+    )
+    .join(Patient, Patient.id == Visit.patient_id)
+    .join(Course, Course.id == Visit.course_id)
+    .join(ProtocolVersion, ProtocolVersion.id == Course.protocol_id)
+    .join(StaffMember, StaffMember.id == Visit.nurse_id)
+    .where(*_OF_DAY)
+    .order_by(Visit.starts_at)
+)
+
+
+def _moments(events: Iterable[Any]) -> dict[UUID, dict[VisitStatus, datetime]]:
+    """Return when each visit reached each status; what was corrected away is gone, a pause does not restart."""
     rank = {status: number for number, status in enumerate(VisitStatus)}
     found: dict[UUID, dict[VisitStatus, datetime]] = defaultdict(dict)
     for visit_id, status, at in events:
-        if status is None:
-            continue
         reached = found[visit_id]
         for later in [known for known in reached if rank[known] > rank[status]]:
             if status is not VisitStatus.INFUSING or later is not VisitStatus.PAUSED:
@@ -224,27 +233,10 @@ def _moments(session: Session, ids: Ids) -> dict[UUID, dict[VisitStatus, datetim
     return found
 
 
-def _orders(session: Session, courses: Ids, day: date) -> dict[UUID, list[Row[Any]]]:
-    """Return each course's signed orders that still count on `day`, the newest first."""
-    columns = (InfusionOrder.course_id, InfusionOrder.visit_id, InfusionOrder.mg_per_kg, InfusionOrder.max_mg)
-    query = select(*columns, InfusionOrder.minutes).where(
-        InfusionOrder.course_id.in_(courses), InfusionOrder.expires_on >= day
-    )
-    return _by(session.execute(query.order_by(InfusionOrder.signed_at.desc())), lambda order: order.course_id)
-
-
-def _sets(session: Session, ids: Ids) -> dict[UUID, set[str]]:
-    rows = session.execute(select(VitalReading.visit_id, VitalReading.due).where(VitalReading.visit_id.in_(ids)))
-    return {visit: {due for _visit, due in taken} for visit, taken in _by(rows, lambda row: row[0]).items()}
-
-
-def _effects(session: Session, ids: Ids) -> dict[UUID, SideEffect]:
+def _effects(rows: Iterable[Any]) -> dict[UUID, Row[Any]]:
     """Return each visit's worst side effect that is not over."""
     rank = ["mild", "moderate", "severe"]
-    open_ones = session.scalars(
-        select(SideEffect).where(SideEffect.visit_id.in_(ids), SideEffect.resolved_at.is_(None))
-    )
-    return {one.visit_id: one for one in sorted(open_ones, key=lambda one: rank.index(one.severity))}
+    return {one.visit_id: one for one in sorted(rows, key=lambda one: rank.index(one.severity))}
 
 
 def _facts(visit: Row[Any], more: _More) -> VisitFacts:
@@ -295,7 +287,7 @@ def _facts(visit: Row[Any], more: _More) -> VisitFacts:
     )
 
 
-def _order(visit: Row[Any], more: _More) -> Row[Any] | None:
+def _order(visit: Row[Any], more: _More) -> Any:
     orders = more.orders.get(visit.course_id, [])
     own = next((order for order in orders if order.visit_id == visit.id), None)
     return own or next((order for order in orders if order.visit_id is None), None)
@@ -323,7 +315,7 @@ def _next_set(visit: Row[Any], started_at: datetime | None, more: _More) -> tupl
     return None, "", False
 
 
-def _say_effect(effect: SideEffect | None) -> str:
+def _say_effect(effect: Row[Any] | None) -> str:
     if effect is None or effect.severity != "severe":
         return ""
     return _("Severe %(what)s", what=adverse_events.TERMS[effect.term].label.lower())

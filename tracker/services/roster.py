@@ -28,9 +28,9 @@ def staff_day(
     entries = [one for one in calendar.entries(session, actor, place, day, day, filters) if one.live]
     spans = _spans(session, actor)
     people = [
-        Person(one.id, one.name, one.detail, member.role, one.lanes)
-        for one, member in chosen.staff
-        if member.role in TREATING and filters.clinician in (None, one.id)
+        Person(one.id, one.name, one.detail, one.role, one.lanes)
+        for one in chosen.staff
+        if one.role in TREATING and filters.clinician in (None, one.id)
     ]
     return roster.draw(
         day=day,

@@ -144,7 +144,7 @@ def _page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
         "hours/hours.html",
         status=status,
         form=form,
-        choices=chosen,
+        whom=[("clinic", _("The clinic")), *((one.id, one.name) for one in _listed(chosen))],
         names=chosen.names,
         entered=entered,
         hit=hit,
@@ -155,6 +155,10 @@ def _page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
         said=_say_hit(len(hit)),
         say_closure=_say_closure,
     )
+
+
+def _listed(chosen: calendar.Choices) -> list[calendar.Choice]:
+    return [*chosen.rooms, *chosen.staff, *chosen.equipment]
 
 
 def _say_hit(count: int) -> str:
