@@ -1,7 +1,9 @@
-"""Sixteen writers, twenty rounds, both databases: one winner a round; and what happens without the guards."""
+"""Sixteen writers on both databases: for one place, twenty rounds, and a minute at everything; and without the guards."""
 
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -9,51 +11,60 @@ from sqlalchemy import create_engine, text
 from tests.conftest import upgrade
 from tests.postgres import Cluster, binaries
 from tests.races.booking_race import Outcome, race
+from tests.races.storm import Outcome as Storm
+from tests.races.storm import storm
 
-LIMITS = {"booking_overlaps": 0, "booking_half_courses": 0, "booking_5xx": 0, "booking_not_one_winner": 0}
 ROUNDS = 20
+SECONDS = 60
+UNGUARDED = 15  # seconds are enough to see them overlap
+_KINDS = ("sqlite", "postgres")
+_NONE = ("overlaps", "deadlocks", "half_courses", "imbalances", "5xx", "not_one_winner")
+LIMITS = {f"booking_{name}": 0.0 for name in _NONE}
+FLOORS = {f"booking_{kind}_{what}_without_guards": 1.0 for kind in _KINDS for what in ("doubled", "overlaps")}
 
 
 def measure() -> dict[str, float]:
-    """Return what went wrong in all rounds on both databases, and the rounds doubled without guards on each."""
+    """Return what went wrong on both databases, and what does without guards on each."""
     folder = Path(tempfile.mkdtemp())
     try:
-        guarded, doubled = _on_sqlite(folder)
-        runs, numbers = [guarded], {"booking_sqlite_doubled_without_guards": float(doubled)}
-        if binaries():
-            guarded, doubled = _on_postgresql()
-            runs.append(guarded)
-            numbers["booking_postgres_doubled_without_guards"] = float(doubled)
-        return numbers | _summed(runs)
+        numbers = _measured("sqlite", lambda name: f"sqlite:///{folder}/{name}.db")
     finally:
         shutil.rmtree(folder)
+    if binaries():
+        cluster = Cluster()
+        try:
+            more = _measured("postgres", lambda name: _created(cluster, name))
+        finally:
+            cluster.remove()
+        numbers = {name: numbers.get(name, 0) + more.get(name, 0) for name in (*numbers, *more)}
+    return numbers
 
 
-def _summed(runs: list[Outcome]) -> dict[str, float]:
-    return {
-        "booking_attempts": sum(run.attempts for run in runs),
-        "booking_overlaps": sum(run.overlaps for run in runs),
-        "booking_half_courses": sum(run.half_courses for run in runs),
-        "booking_5xx": sum(count for run in runs for status, count in run.answers.items() if status >= 500),
-        "booking_not_one_winner": sum(winners != 1 for run in runs for winners in run.winners),
+def _created(cluster: Cluster, name: str) -> str:
+    with create_engine(cluster.url("postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return cluster.url(name)
+
+
+def _measured(kind: str, new: Callable[[str], str]) -> dict[str, float]:
+    urls = {name: new(name) for name in ("raced", "raced_open", "stormed", "stormed_open")}
+    for url in urls.values():
+        upgrade(url)
+    raced, stormed = race(urls["raced"], ROUNDS), storm(urls["stormed"], SECONDS)
+    print(f"{kind}: {sorted(stormed.answers.items())}", *stormed.half_courses, *stormed.imbalances, file=sys.stderr)
+    return _summed(raced, stormed) | {
+        f"booking_{kind}_doubled_without_guards": race(urls["raced_open"], ROUNDS, guarded=False).doubled,
+        f"booking_{kind}_overlaps_without_guards": storm(urls["stormed_open"], UNGUARDED, guarded=False).overlaps,
     }
 
 
-def _on_sqlite(folder: Path) -> tuple[Outcome, int]:
-    urls = [f"sqlite:///{folder}/{name}.db" for name in ("guarded", "open")]
-    for url in urls:
-        upgrade(url)
-    return race(urls[0], ROUNDS), race(urls[1], ROUNDS, guarded=False).doubled
-
-
-def _on_postgresql() -> tuple[Outcome, int]:
-    cluster = Cluster()
-    try:
-        with create_engine(cluster.url("postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
-            for name in ("guarded", "open"):
-                connection.execute(text(f"CREATE DATABASE {name}"))
-                upgrade(cluster.url(name))
-        guarded = race(cluster.url("guarded"), ROUNDS)
-        return guarded, race(cluster.url("open"), ROUNDS, guarded=False).doubled
-    finally:
-        cluster.remove()
+def _summed(raced: Outcome, stormed: Storm) -> dict[str, float]:
+    return {
+        "booking_attempts": raced.attempts + stormed.attempts,
+        "booking_overlaps": raced.overlaps + stormed.overlaps,
+        "booking_deadlocks": stormed.deadlocks,
+        "booking_half_courses": raced.half_courses + len(stormed.half_courses),
+        "booking_imbalances": len(stormed.imbalances),
+        "booking_5xx": sum(n for status, n in raced.answers.items() if status >= 500) + stormed.failures,
+        "booking_not_one_winner": sum(winners != 1 for winners in raced.winners),
+    }

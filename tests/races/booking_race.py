@@ -8,27 +8,26 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 
+from tests import claims
 from tests.conftest import NOW
 from tests.factories import House, make_clinic
 from tests.web.conftest import KEY, sign_in
 from tracker import clock, db
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.models import Claim, Course, ProtocolVersion, Visit
+from tracker.models import ProtocolVersion
 from tracker.rules.permissions import Actor
 from tracker.services import capacity, clinic
 
 WRITERS = 16
 PATIENCE = 120  # seconds that anybody waits for the others
 FIRST = date(2026, 3, 9)  # a Monday after NOW
-CLAIMS = 6  # of one visit: room, patient, nurse twice, physician twice
 
 
 @dataclass
@@ -62,7 +61,7 @@ def race(url: str, rounds: int, *, processes: int = 4, guarded: bool = True) -> 
     house = make_clinic()
     writers = _writers(house, rounds)
     if not guarded:
-        _take_out_guard()
+        take_out_guard()
     spawn = get_context("spawn")
     start, answers = spawn.Barrier(WRITERS), spawn.Queue()
     shares = [writers[n::processes] for n in range(processes)]
@@ -77,12 +76,12 @@ def race(url: str, rounds: int, *, processes: int = 4, guarded: bool = True) -> 
             process.kill()
     outcome = Outcome(attempts=len(given), answers=Counter(status for _round, status in given))
     outcome.winners = [sum(status == 303 for where, status in given if where == n) for n in range(rounds)]
-    outcome.overlaps, outcome.half_courses = _overlaps(), _half_courses()
+    outcome.overlaps, outcome.half_courses = claims.overlaps(), len(claims.half_courses() + claims.imbalances())
     return outcome
 
 
-def _take_out_guard() -> None:
-    """The database's own; see `_write` for the other one."""
+def take_out_guard() -> None:
+    """Take out the database's own; whoever writes has to leave out the other one."""
     with db.engine().begin() as connection:
         if db.engine().dialect.name == "sqlite":
             connection.execute(text("DROP TRIGGER claim_no_overlap"))
@@ -157,23 +156,3 @@ def _without_lock() -> Any:
 
     capacity.load = lambda *_args, **_more: seen.free
     return look
-
-
-# What the tables say afterwards
-
-
-def _overlaps() -> int:
-    with db.read() as session:
-        columns = (Claim.resource_id, Claim.lane, Claim.starts_at, Claim.ends_at)
-        claims = session.execute(select(*columns).order_by(*columns)).all()
-    return sum(one[:2] == two[:2] and two[2] < one[3] for one, two in pairwise(claims))
-
-
-def _half_courses() -> int:
-    """Count courses that haven't all six visits, each with everything it has to hold."""
-    with db.read() as session:
-        held = Counter(session.scalars(select(Claim.visit_id)))
-        visits: dict[UUID, list[UUID]] = {course: [] for course in session.scalars(select(Course.id))}
-        for visit, course in session.execute(select(Visit.id, Visit.course_id)):
-            visits[course].append(visit)
-    return sum(len(six) != 6 or any(held[visit] != CLAIMS for visit in six) for six in visits.values())

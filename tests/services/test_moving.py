@@ -250,6 +250,21 @@ def test_a_missed_visit_made_up_for_at_the_end_lets_the_others_move_up(diary):
     assert spacing_faults([one.starts_at for one in live], TWO_A_WEEK) == []
 
 
+def test_of_two_that_were_cancelled_the_second_can_be_made_up_for_when_the_first_went_to_the_end(diary):
+    """The third and the fifth are off; with the third made up for at the end, the fifth is the fourth."""
+    diary.book("Ada")
+    visits = diary.visits("Ada")
+    diary.cancel(visits[2])
+    diary.cancel(visits[4])
+    found = diary.replacement(visits[2])
+    diary.replace(visits[2], found, found.at_end[0])
+    assert [one.ordinal for one in diary.live("Ada")] == [1, 2, 3, 5, 6]
+
+    found = diary.replacement(visits[4])
+    assert diary.replace(visits[4], found, found.between[0]).ordinal == 4
+    assert [one.ordinal for one in diary.live("Ada")] == [1, 2, 3, 4, 5, 6]
+
+
 def test_the_end_is_no_place_where_the_gap_would_be_too_long(diary):
     """Every other day for two weeks: the second and the fourth are further apart than the protocol lets them be."""
     with db.transaction() as session:

@@ -76,10 +76,13 @@ def close(session: Session, actor: Actor, wanted: CloseDay, *, now: datetime) ->
         Refused: Nobody is booked any more on that day, or everybody was told.
     """
     place = clinic.info(session, actor.clinic_id)
+    capacity.lock(session, place)  # whoever books or moves now does so before us, or finds the day closed
+    courses = {visit.course_id for visit in booked_on(session, actor, wanted.day, now=now)}
+    session.execute(select(Course.id).where(Course.id.in_(courses)).order_by(Course.id).with_for_update(key_share=True))
+    session.expire_all()  # others may have cancelled while we waited
     visits = [visit for visit in booked_on(session, actor, wanted.day, now=now) if visit.lost_at is None]
     if not visits:
         raise Refused(_("Nobody is booked on that day who was not told already."))
-    capacity.lock(session, place, *{visit.patient_id for visit in visits})
     _shut(session, place, wanted, now)
     for visit in visits:
         visit.lost_at, visit.confirmed_at = now, None

@@ -125,8 +125,11 @@ def _check_missing(series: Standing, visit: Visit) -> None:
 
 
 def _close_up(session: Session, series: Standing, number: int) -> None:
-    """Number the visits after a missed one from its number on: whoever comes next gets that infusion."""
-    for visit in series.counted:
+    """Number the visits after a missed one from its number on: whoever comes next gets that infusion.
+
+    Those that are still to be made up for move up as well, or nobody could tell any more which numbers are theirs.
+    """
+    for visit in sorted(series.visits, key=lambda one: one.ordinal):
         if visit.ordinal > number:
             visit.ordinal -= 1
             session.flush()  # one by one, lowest first: no two visits hold a number even for a moment
