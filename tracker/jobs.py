@@ -58,7 +58,7 @@ def _repair(held: Held, at: Callable[[], datetime]) -> dict[str, object]:
 
     repaired = repair(found, go_on=go_on)
     with db.read() as session:
-        return damage.as_data(session, actor, repaired, now=at())
+        return damage.as_data(session, actor, held.args, repaired, now=at())
 
 
 def say(stage: str) -> str:

@@ -220,7 +220,7 @@ def _more_rows(session: Session) -> None:
     room = session.scalars(select(Resource.id).where(Resource.name == "Mesa")).one()
     hours = {"weekday": 2, "starts_minute": 480, "ends_minute": 600, "first_day": date(2027, 6, 2)}
     session.add(WeeklyClosure(clinic_id=clinic_id, resource_id=room, reason="Maintenance", **hours))
-    found = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
+    found = {"changes": [], "unplaced": [], "left": [], "least_unplaced": 0, "least_touched": 0}
     times = {"created_at": clock.now(), "ended_at": clock.now()}
     job = Job(clinic_id=clinic_id, kind="repair", args={"kept": []}, status=JobStatus.DONE, done=3, total=3, **times)
     job.result = found

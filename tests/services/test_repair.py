@@ -146,9 +146,14 @@ def test_a_row_that_was_unticked_stays_and_the_rest_is_solved_again(diary):
     day = first_day(diary)
     close(diary, day)
     kept = next(visit for visit in diary.visits("Ben") if visit.starts_at.date() == day)
-    found = proposal(diary, search(diary, kept))
+    job = search(diary, kept)
+    found = proposal(diary, job)
     assert kept.id not in {row.visit.id for row in found.rows}
     assert {row.patient.given_name for row in found.rows} >= {"Ada"}
+    assert [row.visit.id for row in found.left] == [kept.id]
+    apply(diary, job)
+    with db.read() as session:
+        assert session.scalars(select(Task.visit_id).where(Task.kind == "no_place")).all() == [kept.id]
 
 
 def test_a_proposal_is_made_once(diary):

@@ -151,7 +151,7 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
 
 
 def _searched(session, house: House) -> None:
-    found = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
+    found = {"changes": [], "unplaced": [], "left": [], "least_unplaced": 0, "least_touched": 0}
     about = {"clinic_id": house.clinic.id, "kind": "repair", "args": {"kept": []}, "created_at": NOW}
     _put(session, Job(**about, status=JobStatus.DONE, done=3, total=3, ended_at=NOW, result=found))
 

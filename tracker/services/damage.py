@@ -120,7 +120,7 @@ def _was(visit: Standing) -> Was:
     return Was(visit.starts_at, visit.room_id, visit.physician_id)
 
 
-def as_data(session: Session, actor: Actor, found: Repair, *, now: datetime) -> dict[str, Any]:
+def as_data(session: Session, actor: Actor, args: Mapping[str, Any], found: Repair, *, now: datetime) -> dict[str, Any]:
     """Return a repair as plain data for a job's result, with the version that each visit was seen in."""
     lost = affected(session, actor, clinic.info(session, actor.clinic_id), now=now)
     missing = {one.visit_id: ", ".join(one.missing) for one in lost}
@@ -139,6 +139,7 @@ def as_data(session: Session, actor: Actor, found: Repair, *, now: datetime) -> 
             for change in found.changes
         ],
         "unplaced": [str(visit.id) for visit in found.unplaced],
+        "left": sorted({str(one.visit_id) for one in lost} & set(args["kept"])),
         "least_unplaced": found.least_unplaced,
         "least_touched": found.least_touched,
     }

@@ -48,6 +48,7 @@ class Proposal:
 
     rows: Sequence[Row]  # in order of their patients and visits
     unplaced: Sequence[Row]
+    left: Sequence[Row]  # lost ones that somebody wants left where they are
     least_unplaced: int
     least_touched: int
     names: Mapping[UUID, str]  # of rooms and staff
@@ -59,8 +60,8 @@ class Proposal:
 
     @property
     def patients(self) -> int:
-        """How many patients get a message."""
-        return len({row.patient.id for row in self.rows})
+        """How many patients get a message: those whose visit is at another time."""
+        return len({row.patient.id for row in self.rows if row.to and row.to.starts_at != row.was.starts_at})
 
     @property
     def said(self) -> str:
@@ -96,8 +97,8 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
         for one in clinic.resources(session, actor, kind)
     }
     found = {UUID(one["visit"]): one for one in result["changes"]}
-    unplaced = {UUID(one) for one in result["unplaced"]}
-    visits = _visits(session, actor, [*found, *unplaced])
+    unplaced, left = ({UUID(one) for one in result[name]} for name in ("unplaced", "left"))
+    visits = _visits(session, actor, [*found, *unplaced, *left])
     hurt = {visit.course_id for visit in visits if visit.id in found and found[visit.id]["lost"]}
     rows = []
     for visit in visits:
@@ -120,13 +121,14 @@ def proposal(session: Session, actor: Actor, job: Job) -> Proposal:
     return Proposal(
         rows,
         [_row(visit) for visit in visits if visit.id in unplaced],
+        [_row(visit) for visit in visits if visit.id in left],
         result["least_unplaced"],
         result["least_touched"],
         names,
     )
 
 
-_NOTHING: dict[str, Any] = {"changes": [], "unplaced": [], "least_unplaced": 0, "least_touched": 0}
+_NOTHING: dict[str, Any] = {"changes": [], "unplaced": [], "left": [], "least_unplaced": 0, "least_touched": 0}
 
 
 def _row(visit: Visit) -> Row:
@@ -194,7 +196,7 @@ def apply(session: Session, actor: Actor, job_id: UUID, wanted: ApplyRepair, *, 
         raise Stale(_("Somebody changed visits since: %(names)s. Look for places again.", names=names))
     _check_free(session, place, found)
     _put(session, actor, found, now)
-    for row in found.unplaced:
+    for row in (*found.unplaced, *found.left):
         followup.ask(session, row.visit, _call(row, place, now), now=now)
     job.applied_at = now
     session.flush()
@@ -252,6 +254,6 @@ def _call(row: Row, place: ClinicInfo, now: datetime) -> Ask:
         key=moving.no_place(row.visit),
         owner_role=Role.COORDINATOR,
         due_at=now + CALL_WITHIN,
-        detail=_("%(when)s can't take place and nothing else fits", when=when),
+        detail=_("%(when)s can't take place, and has no other place", when=when),
         urgent=True,
     )

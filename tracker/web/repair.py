@@ -116,12 +116,9 @@ def apply(job_id: UUID) -> ResponseReturnValue:
 def _done(found: Proposal) -> str:
     moved = ngettext("A visit is moved.", "%(n)s visits are moved.", len(found.rows))
     told = ngettext("One patient is told.", "%(n)s patients are told.", found.patients)
-    left = ngettext(
-        "One without a place is on the list of what is to do.",
-        "%(n)s without a place are on the list of what is to do.",
-        len(found.unplaced),
-    )
-    return " ".join([moved, told, left] if found.unplaced else [moved, told])
+    without = len(found.unplaced) + len(found.left)
+    left = ngettext("One without a place is under To do.", "%(n)s without a place are under To do.", without)
+    return " ".join([moved, told, left] if without else [moved, told])
 
 
 def _page(job_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
