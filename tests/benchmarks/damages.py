@@ -4,7 +4,6 @@ A large clinic is made of pods of five rooms with staff of their own, booked one
 """
 
 import random
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
@@ -27,7 +26,11 @@ WEEKS = 7
 LAST = FIRST + timedelta(weeks=WEEKS, days=-1)
 HOURS = (time(8), time(10, 30), time(13))  # a room's three places
 POD = 5
+# The day that falls out. `SHY` of the places that may be taken on a day stay free, since series have to fit.
+DAY = FIRST + timedelta(weeks=3)
+SHY = 0.16
 
+Share = tuple[float, float]  # of the places, what may be taken: on every day, on the one that falls out
 Claims = list[tuple[UUID, int, datetime, datetime]]
 
 
@@ -42,14 +45,16 @@ class Booked:
 
 
 def damaged(rooms: int, lost: int, load: float, seed: int) -> Damage:
-    """Return a clinic that is closed for the first `lost` visits of its fullest day in the third to fifth week.
+    """Return a clinic that is closed on a day on which it has `lost` visits.
 
-    `load` is the share of the places that may be taken on any day: a room has three a day.
+    `load` is the share of its places that is taken on all days, about: a room has three a day. ValueError: with this
+    seed, the day has fewer visits.
     """
     dice = random.Random(f"{rooms} {lost} {load} {seed}")
     pods = [_pod(number, min(POD, rooms - number * POD)) for number in range(-(-rooms // POD))]
-    series = [one for number, pod in enumerate(pods) for one in _series(number, pod, load, dice)]
-    return _damage([one for pod in pods for one in pod], series, lost)
+    may_be_taken = load + SHY, max(load + SHY, lost / (len(HOURS) * rooms) + SHY)
+    series = [one for number, pod in enumerate(pods) for one in _series(number, pod, may_be_taken, dice)]
+    return _damage([one for pod in pods for one in pod], _thinned(series, lost))
 
 
 def _pod(number: int, rooms: int) -> list[Resource]:
@@ -67,9 +72,9 @@ def _rows(resources: list[Resource]) -> dict[str, Any]:
     }
 
 
-def _series(pod: int, resources: list[Resource], load: float, dice: random.Random) -> list[Booked]:
+def _series(pod: int, resources: list[Resource], share: Share, dice: random.Random) -> list[Booked]:
     rooms = [one for one in resources if one.kind == ROOM]
-    claims, series = _blocked(rooms, load, dice), []
+    claims, series = _blocked(rooms, share, dice), []
     misses = 0
     for number in count():
         patient = Resource(UUID(int=10_000 * (pod + 1) + number), PATIENT, "")
@@ -88,31 +93,37 @@ def _series(pod: int, resources: list[Resource], load: float, dice: random.Rando
     raise AssertionError
 
 
-def _blocked(rooms: list[Resource], load: float, dice: random.Random) -> Claims:
+def _blocked(rooms: list[Resource], share: Share, dice: random.Random) -> Claims:
     """Return places that nobody gets while series are booked, so that every day is about as full as another."""
     return [
         (room.id, 1, start, start + timedelta(minutes=150))
         for day in range((LAST - FIRST).days)
         for room in rooms
         for hour in HOURS
-        if dice.random() > load
+        if dice.random() > share[FIRST + timedelta(days=day) == DAY]
         for start in [datetime.combine(FIRST + timedelta(days=day), hour, ZONE)]
     ]
 
 
-def _damage(resources: list[Resource], series: list[Booked], lost: int) -> Damage:
-    by_day = Counter(visit.starts_at.astimezone(ZONE).date() for one in series for visit in one.visits)
-    middle = [day for day in by_day if FIRST + timedelta(weeks=2) < day < FIRST + timedelta(weeks=5)]
-    day = max(middle, key=lambda day: (by_day[day], day))
-    midnight = datetime.combine(day, time(), ZONE)
-    of_day = [v for one in series for v in one.visits if v.starts_at.astimezone(ZONE).date() == day]
-    of_day = sorted(of_day, key=lambda visit: visit.starts_at)[:lost]
-    if len(of_day) < lost:
-        raise ValueError(f"only {len(of_day)} visits on that day")
-    closed = (None, midnight, max(visit.ends_at for visit in of_day))
+def _on_day(one: Booked) -> bool:
+    return any(visit.starts_at.astimezone(ZONE).date() == DAY for visit in one.visits)
+
+
+def _thinned(series: list[Booked], lost: int) -> list[Booked]:
+    """Leave out series, the last ones booked, until as many visits are on the day as are to be lost."""
+    affected = [one for one in series if _on_day(one)]
+    if len(affected) < lost:
+        raise ValueError(f"only {len(affected)} visits on that day")
+    surplus = {one.patient.id for one in affected[lost:]}
+    return [one for one in series if one.patient.id not in surplus]
+
+
+def _damage(resources: list[Resource], series: list[Booked]) -> Damage:
+    midnight = datetime.combine(DAY, time(), ZONE)
+    closed = (None, midnight, midnight + timedelta(days=1))
     everybody = [*resources, *(one.patient for one in series)]
-    free = free_time(ZONE, day, LAST, resources=everybody, closures=[closed], **_rows(resources))
-    gone, ids = {id(visit) for visit in of_day}, count(1)
+    free = free_time(ZONE, DAY, LAST, resources=everybody, closures=[closed], **_rows(resources))
+    ids = count(1)
     courses = [
         Standings(
             one.patient.id,
@@ -127,7 +138,7 @@ def _damage(resources: list[Resource], series: list[Booked], lost: int) -> Damag
                     visit.room_id,
                     visit.physician_id,
                     visit.claims,
-                    lost=id(visit) in gone,
+                    lost=visit.starts_at.astimezone(ZONE).date() == DAY,
                     fixed=visit.starts_at < midnight,
                 )
                 for visit in one.visits

@@ -122,7 +122,7 @@ def test_on_a_small_clinic_a_repair_is_the_least_there_is(data):
     alone, all_ways = (EveryRepair(mishap, damage, others=others).least() for others in (False, True))
     assume(alone and all_ways)
 
-    first = repair(damage, seconds=2, go_on=lambda stage: stage == "lost")
+    first = repair(damage, seconds=6, go_on=lambda stage: stage == "lost")
     found = repair(damage, seconds=4)
 
     assert len(first.unplaced) == alone[0]

@@ -15,8 +15,8 @@ from tracker.rules.repair_places import TOUCHED, UNPLACED, Choices, Places
 from tracker.rules.repair_search import Search
 from tracker.rules.repair_spots import Spots, size
 
-STAGES = {"lost": 0.2, "courses": 0.15, "others": 1.0}  # each with its share of the time that is left
-LARGE = 8_000  # literals: from here on, building the model takes longer than it is worth
+STAGES = {"lost": 0.12, "courses": 0.1, "others": 1.0}  # each with its share of the time that is left
+LITERALS = 5_000  # a second that is left: building a larger model takes longer than it is worth
 
 
 def repair(
@@ -29,7 +29,7 @@ def repair(
         go_on: Called before each stage ("lost", "courses", "others"); False ends the search with what was found.
     """
     lost = [visit for _course, visit in _coming(damage) if visit.lost]
-    until = monotonic() + (seconds or min(9.0, max(2.0, 0.2 * len(lost) - 0.6)))
+    until = monotonic() + (seconds or min(9.0, max(2.0, 0.2 * len(lost))))
     everything = Search(Places(damage, frozenset(visit.id for _course, visit in _coming(damage))))
     bound = _counted(everything.bound)
     best, choices = _repair(damage, {}, bound), Choices()
@@ -46,8 +46,9 @@ def repair(
 def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Choices, int, int]:
     """Return the best choices of one stage; and what was proven of what counts most, and of the cost."""
     search.begin(known)
-    small = stage != "courses" and size(search.places, LARGE) <= LARGE
-    search.improve(monotonic() + (until - monotonic()) / 3 if small else until)
+    most = int(LITERALS * (until - monotonic()))
+    small = stage != "courses" and size(search.places, most) <= most
+    search.improve(monotonic() + (until - monotonic()) / 6 if small else until)
     if not small or search.total <= search.bound:
         return search.choices, _counted(search.bound), 0
     return _proven(Model(Spots(search.places)), search, until)

@@ -44,6 +44,7 @@ class Board:
         self._held: dict[UUID, list[Held]] = {}
         self._holders: dict[tuple[UUID, int, int], dict[UUID, int]] = defaultdict(dict)
         self._open: dict[int, dict[int, int]] = defaultdict(dict)
+        self._known: dict[int, dict[int, list[Node]]] = defaultdict(dict)
 
     def block(self, course: Standings) -> Block:
         """Return a course's block over what is free now."""
@@ -70,9 +71,13 @@ class Board:
         if choice:
             self.choices[visit.id] = choice
 
+    def differs(self, visit: Standing, choice: Choice | None) -> bool:
+        """Return whether a visit is anywhere else, or taken out."""
+        return visit.id not in self._held or self.choices.get(visit.id) is not choice
+
     def take_out(self, visit: Standing) -> Choice | None:
-        """Give back what a visit holds; return what was chosen for it."""
-        for who, lane, day, bits in self._held.pop(visit.id):
+        """Give back what a visit holds, if anything; return what was chosen for it."""
+        for who, lane, day, bits in self._held.pop(visit.id, ()):
             self._holders[who, lane, day].pop(visit.id, None)  # a physician is held twice
             if (who, lane) in self.base:
                 self.free.free[who, lane][day] |= bits & self.base[who, lane][day]
@@ -81,6 +86,7 @@ class Board:
 
     def _changed(self, who: UUID, day: int) -> None:
         self._open[day].clear()
+        self._known[day].clear()
         for block in self._blocks.values():
             block.forget(who, day)
 
@@ -128,18 +134,32 @@ class Board:
         return nodes
 
     def _elsewhere(self, course: Standings, visit: Standing, bumps: Bumps | None) -> Iterator[Node]:
-        least = 0 if visit.lost else TOUCHED
         for day, places in self.places.of(course, visit).items():
-            open_, extra = self._open_on(course, day), bumps[day] if bumps else 0
-            if open_ or bumps is not None:
-                room, physician = self._own(course, visit, day)
-                for place in places:
-                    second, _day, slot, cost = place
-                    if open_ >> slot & 1:
-                        cost += AWAY * ((room >> slot & 1 ^ 1) + (physician >> slot & 1 ^ 1))
-                        yield Node(second, day, least + cost, place)
-                    elif bumps is not None:
-                        yield Node(second, day, least + cost + extra, place)
+            known = self._known[day]
+            if id(visit) not in known:
+                known[id(visit)] = list(self._free_nodes(course, visit, day, places))
+            if bumps is None or day not in bumps:
+                yield from known[id(visit)]
+            else:
+                yield from self._with_bumps(known[id(visit)], visit, places, bumps[day])
+
+    def _free_nodes(self, course: Standings, visit: Standing, day: int, places: Sequence[Place]) -> Iterator[Node]:
+        if not (free := self._open_on(course, day)):
+            return
+        room, physician = self._own(course, visit, day)
+        least = 0 if visit.lost else TOUCHED
+        for place in places:
+            slot = place.slot
+            if free >> slot & 1:
+                away_from = (room >> slot & 1 ^ 1) + (physician >> slot & 1 ^ 1)
+                yield Node(place.second, day, least + place.cost + AWAY * away_from, place)
+
+    def _with_bumps(self, free: list[Node], visit: Standing, places: Sequence[Place], extra: int) -> list[Node]:
+        """Return the free places of a day together with the others, which cost so much more."""
+        seconds = {node.second for node in free}
+        extra += 0 if visit.lost else TOUCHED
+        taken = [Node(p.second, p.day, extra + p.cost, p) for p in places if p.second not in seconds]
+        return sorted([*free, *taken])
 
     def _own(self, course: Standings, visit: Standing, day: int) -> list[int]:
         """Return where the visit's own room and physician are free."""
