@@ -12,6 +12,7 @@ from tracker import text
 from tracker.config import Config
 from tracker.models import new_id
 from tracker.paths import shipped, static
+from tracker.rules.board import Stretch
 from tracker.rules.dosing import plain
 from tracker.rules.permissions import Permission
 from tracker.web import (
@@ -115,6 +116,7 @@ def _prepare_templates(app: Flask) -> None:
         day=_day,
         clock=_clock,
         until=_until,
+        phases=_phases,
         instant=_instant,
         local_day=_local_day,
         local_time=_local_time,
@@ -138,6 +140,12 @@ def _clock(value: datetime) -> str:
 
 def _until(start: datetime, end: datetime) -> str:
     return text.say_span(start, end, g.clinic.zone, g.clinic.country)
+
+
+@lru_cache(maxsize=1000)
+def _phases(stretches: tuple[Stretch, ...]) -> Markup:
+    """Draw the phases of a bar; most of a day's bars have the same."""
+    return Markup("").join(Markup('<span class="p-{} for-{}"></span>').format(one.phase, one.span) for one in stretches)
 
 
 def _instant(value: datetime) -> str:

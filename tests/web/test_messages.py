@@ -39,7 +39,7 @@ def id_of(purpose):
 def test_what_will_go_stands_in_order_of_its_time(house, browser, course):
     text = browser(house.coordinator).get("/messages").text
     assert text.index("All dates") < text.index("Before the first visit") < text.index("Next-day check-in")
-    assert text.count("Ada Lovelace") == 10
+    assert text.count("Lovelace, Ada") == 10
     assert "Will go" in text
     assert "Sun, Mar 8, 10:00 AM" in text
 

@@ -13,7 +13,7 @@ from tracker.models import Attempt, ContactPoint, OutboxMessage, Patient, Remind
 from tracker.rules.delivery import LIVE
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ContactChannel, ReminderStatus
-from tracker.services import clinic, outbox, undelivered
+from tracker.services import calendar, clinic, outbox, undelivered
 from tracker.text import gettext as _
 
 _S = ReminderStatus
@@ -129,9 +129,7 @@ def _lines(session: Session, which: Iterable[ColumnElement[bool]], order: object
         .order_by(order, Reminder.id)  # type: ignore[arg-type] # either column
         .limit(MOST)
     )
-    return [
-        _line(row, f"{preferred or given} {family}", reached, now) for row, preferred, given, family, reached in found
-    ]
+    return [_line(row.Reminder, calendar.say_name(row), row[-1], now) for row in found]
 
 
 def _line(row: Reminder, name: str, reached: bool, now: datetime) -> Line:
