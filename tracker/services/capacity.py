@@ -55,6 +55,8 @@ def lock(session: Session, clinic: ClinicInfo, *patient_ids: UUID) -> None:
 
     In the order of ids, so that two bookings wait for each other instead of deadlocking. SQLite has one writer anyway.
     """
+    if session.get_bind().dialect.name == "sqlite":
+        return
     session.connection().execute(_LOCK, {"clinic_id": clinic.id, "patients": list(patient_ids)})
 
 

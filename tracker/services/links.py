@@ -9,9 +9,10 @@ import binascii
 import hmac
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
@@ -76,29 +77,34 @@ def _link_id(token: str) -> UUID:
     return UUID(bytes=raw[:16])
 
 
-def course_link(
-    session: Session, course: Course, *, last_visit: datetime, now: datetime, begins: bool = False
-) -> PatientLink:
+def first_link(session: Session, course: Course, *, last_visit: datetime, now: datetime) -> None:
+    """Make the link of a course that was booked in this transaction; see `course_link`."""
+    session.connection().execute(insert(PatientLink), _row(course, last_visit, now))
+
+
+def _row(course: Course, last_visit: datetime, now: datetime) -> dict[str, Any]:
+    return {
+        "clinic_id": course.clinic_id,
+        "patient_id": course.patient_id,
+        "course_id": course.id,
+        "purpose": LinkPurpose.COURSE,
+        "generation": 1,
+        "created_at": now,
+        "expires_at": last_visit + LIFETIME,
+    }
+
+
+def course_link(session: Session, course: Course, *, last_visit: datetime, now: datetime) -> PatientLink:
     """Return the course's link; make it if there is none, let it live longer if the last visit moved away.
 
     Args:
         last_visit: Start of the last visit; the link lives `LIFETIME` longer.
-        begins: The course was booked in this transaction, so there is none yet.
     """
-    expires_at = last_visit + LIFETIME
-    link = None if begins else find_course_link(session, course.id)
+    link = find_course_link(session, course.id)
     if link is None:
-        link = PatientLink(
-            clinic_id=course.clinic_id,
-            patient_id=course.patient_id,
-            course_id=course.id,
-            purpose=LinkPurpose.COURSE,
-            generation=1,
-            created_at=now,
-            expires_at=expires_at,
-        )
+        link = PatientLink(**_row(course, last_visit, now))
         session.add(link)
-    link.expires_at = max(link.expires_at, expires_at)
+    link.expires_at = max(link.expires_at, last_visit + LIFETIME)
     return link
 
 

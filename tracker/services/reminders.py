@@ -78,8 +78,8 @@ def plan_for_course(
     should_be = {_key(message, course): message for message in _wanted(session, place, course, visits, moved)}
     there_is = {} if begins else _kept(session, course)
     if visits:
-        last = max(visit.starts_at for visit in visits)
-        links.course_link(session, course, last_visit=last, now=now, begins=begins)
+        link = links.first_link if begins else links.course_link
+        link(session, course, last_visit=max(visit.starts_at for visit in visits), now=now)
     missing = [message for key, message in should_be.items() if key not in there_is and message.expires_at > now]
     if missing:
         # A score of rows a course: as plain rows they take a third of the time.
