@@ -58,10 +58,14 @@ class Mishap:
             claims=claims,
         )
 
-    def book(self, protocol: Protocol, *starts: str, **wishes: object) -> Standings | None:
-        """Book a course for a new patient as the planner would, or at these local times with whoever is free."""
-        patient = Resource(UUID(int=1000 + len(self.patients)), PATIENT, "")
-        self.patients.append(patient)
+    def book(self, protocol: Protocol, *starts: str, again: bool = False, **wishes: object) -> Standings | None:
+        """Book a course as the planner would, or at these local times with whoever is free.
+
+        It is a new patient's; `again`: the last one's, beside the other course.
+        """
+        if not again or not self.patients:
+            self.patients.append(Resource(UUID(int=1000 + len(self.patients)), PATIENT, ""))
+        patient = self.patients[-1]
         asked = replace(Wishes(self.clinic.first), **wishes)  # type: ignore[arg-type]
         begins = datetime.combine(self.clinic.first, datetime.min.time(), self.clinic.zone)
         found: list[PlannedVisit] = []

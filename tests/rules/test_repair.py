@@ -56,7 +56,7 @@ def mishaps(
         begins = 480 + 15 * draw(st.integers(0, hours))
         clinic.take(who, f"{day} {begins // 60:02}:{begins % 60:02}", f"{day} {begins // 60 + 1:02}:{begins % 60:02}")
     for _ in range(draw(st.integers(2, patients))):
-        mishap.book(draw(protocols(visits)), **draw(wishes(clinic)))
+        mishap.book(draw(protocols(visits)), again=draw(st.integers(0, 5)) == 0, **draw(wishes(clinic)))
     assume(any(not visit.fixed for course in mishap.courses for visit in course.visits))
     return mishap
 

@@ -56,14 +56,19 @@ def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Ch
 
 def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int, int]:
     """Let CP-SAT improve what was found: what counts most, unless that can't be less; then the cost."""
-    choices, least, bound = search.choices, _counted(search.total), _counted(search.bound)
+    choices, least, bound, least_cost = search.choices, _counted(search.total), _counted(search.bound), 0
     model.begin_with(choices)
     if bound < least and (found := model.least(model.missing(), (until - monotonic()) * 0.7)):
-        choices, least, bound = model.choices(), found[0], max(bound, found[1])
-        model.begin_with(choices)
+        bound = max(bound, found[1])
+        if found[0] < least:
+            choices, least = model.choices(), found[0]
+            model.begin_with(choices)
     model.model.add(model.missing() <= least)
-    found = model.least(model.cost(), until - monotonic())
-    return (model.choices(), bound, found[1]) if found else (choices, bound, 0)
+    if found := model.least(model.cost(), until - monotonic()):
+        least_cost = found[1]
+        if found[0] < sum(choice.cost for choice in choices.values()):
+            choices = model.choices()
+    return choices, bound, least_cost
 
 
 def _counted(price: int) -> int:

@@ -192,28 +192,25 @@ class Board:
         """Return visits to take out so that one can go to a node: as few as can be, kind by kind."""
         if node.place is None:
             return self._in_the_way_of(self.places.held(visit.claims))
-        found: set[UUID] = set()
-        for kind, usable in self.places.group(course).usable.items():
-            base = self.places.block(course)
-            options = [
-                self._in_its_way(course, kind, one, node.place)
-                for one in usable
-                if base.starts(one, node.place.day) >> node.place.slot & 1
-            ]
+        base, day, slot = self.places.block(course), node.place.day, node.place.slot
+        found = self._in_its_way(course, self.places.candidates(course).patient, node.place)
+        for usable in self.places.group(course).usable.values():
+            there = [one for one in usable if base.starts(one, day) >> slot & 1]
+            options = [self._in_its_way(course, one, node.place) for one in there]
             found |= min(options, key=lambda option: len(option - found))
         return found
 
-    def _in_its_way(self, course: Standings, kind: str, one: Resource, place: Place) -> set[UUID]:
+    def _in_its_way(self, course: Standings, one: Resource, place: Place) -> set[UUID]:
         """Return which visits keep a resource from being taken for a place."""
         block, day = self.places.block(course), place.day
         found: set[UUID] = set()
-        for span in block.spans[kind]:
+        for span in block.spans[one.kind]:
             lanes = [
                 self._in_the_way_of([(one.id, lane, day, bits_of(span) << place.slot)])
                 for lane in range(1, one.lanes + 1)
                 if fitting(self.base[one.id, lane][day], span) >> place.slot & 1
             ]
             found |= min(lanes, key=lambda ids: len(ids - found))
-        if kind == NURSE:
+        if one.kind == NURSE:
             found |= self._in_the_way_of([(one.id, STARTS_LANE, day, bits_of(block.apart()) << place.slot)])
         return found
