@@ -152,9 +152,9 @@ def shown(page):
 def test_a_cancelled_visit_leads_to_the_place_for_another_one(house, browser, visit):
     """A reason is asked for; then the page that books the one that is missing now."""
     client = browser(house.coordinator)
-    refused = client.post(f"/visits/{visit.id}/cancel", data={"reason": ""})
+    refused = client.post(f"/visits/{visit.id}/cancel", data={"why": ""})
     assert refused.status_code == 422
-    answer = client.post(f"/visits/{visit.id}/cancel", data={"reason": "has the flu"})
+    answer = client.post(f"/visits/{visit.id}/cancel", data={"why": "has the flu"})
     assert (answer.status_code, answer.location) == (303, f"/visits/{visit.id}/replace")
     assert now_at(visit)[0].cancel_reason == "has the flu"
     page = client.get(answer.location).text

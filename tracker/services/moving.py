@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload
 
@@ -32,6 +34,8 @@ from tracker.services.places import ChosenPlace, hold, visit_at
 from tracker.text import gettext as _
 from tracker.text import say_instant
 
+# As `Standing.seen` writes it.
+Seen = Annotated[Line, StringConstraints(pattern=r"^[0-9]+(\.[0-9a-f]{6}-[0-9]+)*$")]
 AHEAD = timedelta(weeks=6)  # how far a move looks beyond the last visit
 
 

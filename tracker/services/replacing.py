@@ -17,7 +17,7 @@ from tracker.rules.plan import Alternative, PlanRequest
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, VisitStatus
 from tracker.services import clinic, moving
-from tracker.services.moving import AHEAD, Standing
+from tracker.services.moving import AHEAD, Seen, Standing
 from tracker.services.places import ChosenPlace
 from tracker.text import gettext as _
 
@@ -26,7 +26,7 @@ class ReplaceVisit(Command):
     """Where the visit goes that takes a missed one's place; `seen` is the series as it was shown."""
 
     place: ChosenPlace
-    seen: Line
+    seen: Seen
     reason: Line | None = None
 
 

@@ -19,7 +19,7 @@ from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CourseStatus, VisitStatus
 from tracker.services import moving
-from tracker.services.moving import AHEAD, Standing
+from tracker.services.moving import AHEAD, Seen, Standing
 from tracker.services.places import ChosenPlace
 from tracker.services.wishing import WishFields
 from tracker.text import gettext as _
@@ -35,7 +35,7 @@ class ShiftRest(AskShift):
     """The places that were chosen, and the series as it was shown (`seen`)."""
 
     visit: tuple[ChosenPlace, ...]
-    seen: Line
+    seen: Seen
     reason: Line | None = None
 
 

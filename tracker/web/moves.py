@@ -27,7 +27,7 @@ bp = Blueprint("moves", __name__)
 class CancelVisit(Command):
     """Why a visit is cancelled: somebody will ask."""
 
-    reason: Line
+    why: Line
 
 
 @bp.get("/visits/<uuid:visit_id>/move")
@@ -70,7 +70,7 @@ def cancel(visit_id: UUID) -> ResponseReturnValue:
         return _move_page(visit_id, form, status=422)
 
     def do() -> str:
-        asked = bedside.MakeMove(move=Move.CANCEL, reason=form.command.reason)
+        asked = bedside.MakeMove(move=Move.CANCEL, reason=form.command.why)
         bedside.make_move(session, g.actor, visit_id, asked, now=g.now)
         return url_for("moves.missing", visit_id=visit_id)
 
