@@ -1,5 +1,7 @@
 """A visit moved on the board by hand: with the arrow keys, with the mouse, and what is said meanwhile."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
@@ -123,3 +125,18 @@ def test_a_stale_board_says_so_and_is_fresh(board):
 
     expect(board.locator("#said")).to_contain_text("Somebody changed this visit")
     expect(board.locator("#live")).to_contain_text("Somebody changed this visit")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/calendar/week/{}", "/calendar/month/{}", "/calendar/staff/{}", "/calendar/list/{}"]
+)
+def test_a_page_of_the_calendar_prints_on_one_landscape_sheet(board, path):
+    """Letter, no controls on it."""
+    board.goto(path.format("2026-11-24"))
+    sheet = board.pdf(prefer_css_page_size=True)
+
+    assert re.findall(rb"/Count (\d+)", sheet) == [b"1"]
+    assert b"/MediaBox [0 0 792 612]" in sheet
+    board.emulate_media(media="print")
+    expect(board.get_by_role("link", name="Book a series")).to_have_count(0)
+    expect(board.get_by_text("printed")).to_be_visible()
