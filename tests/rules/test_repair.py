@@ -205,6 +205,18 @@ def test_another_patient_moves_only_if_somebody_must(mishap, clinic):
     assert (found.touched, found.least_touched, found.unplaced) == (1, 1, ())
 
 
+def test_a_patient_is_not_sent_to_two_visits_at_once(mishap, clinic):
+    """Ada has two courses. The lost visit could only be at 8:00 on Tuesday, when she has the other one."""
+    clinic.resources, clinic.days = (SAGE, JUNIPER, KIM, LEE, HALE), 2
+    mishap.book(SINGLE, "2026-03-02 08:00", hard=frozenset({Wish.HOURS}), leave_by=time(9, 15))
+    mishap.book(SINGLE, "2026-03-03 08:00", again=True)
+    clinic.close(None, "2026-03-02 00:00", "2026-03-03 00:00")
+
+    found = repaired(mishap)
+
+    assert (found.touched, found.unplaced) == (1, ())
+
+
 def test_nobody_else_moves_if_nobody_must(mishap, clinic):
     clinic.days = 2
     mishap.book(SINGLE, "2026-03-02 08:00")
