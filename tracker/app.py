@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 from flask import Flask, Response, g, request, url_for
 from jinja2 import StrictUndefined
@@ -117,6 +118,7 @@ def _prepare_templates(app: Flask) -> None:
         clock=_clock,
         until=_until,
         phases=_phases,
+        nth=_nth,
         instant=_instant,
         local_day=_local_day,
         local_time=_local_time,
@@ -146,6 +148,18 @@ def _until(start: datetime, end: datetime) -> str:
 def _phases(stretches: tuple[Stretch, ...]) -> Markup:
     """Draw the phases of a bar; most of a day's bars have the same."""
     return Markup("").join(Markup('<span class="p-{} for-{}"></span>').format(one.phase, one.span) for one in stretches)
+
+
+def _nth(visit: Any) -> str:
+    """Say which visit of its series it is."""
+    return _said_nth(visit.ordinal, visit.of, visit.sequence, text.language())
+
+
+@lru_cache(maxsize=1000)
+def _said_nth(ordinal: int, of: int, sequence: int, _language: str) -> str:
+    if of > 1:
+        return text.gettext("%(n)s of %(of)s", n=ordinal, of=of)
+    return text.gettext("Booster %(n)s", n=sequence) if sequence > 1 else text.gettext("Single")
 
 
 def _instant(value: datetime) -> str:

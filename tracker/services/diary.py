@@ -324,28 +324,29 @@ def _say_effect(effect: Row[Any] | None) -> str:
 # Tasks
 
 
+_OPEN = (
+    select(
+        *(Task, Patient.family_name, Patient.given_name, Patient.preferred_name),
+        *(UserAccount.name.label("owner"), Visit.ordinal),
+    )
+    .outerjoin(Patient, Patient.id == Task.patient_id)
+    .outerjoin(UserAccount, UserAccount.id == Task.owner_id)
+    .outerjoin(Visit, Visit.id == Task.visit_id)
+    .where(
+        Task.clinic_id == bindparam("clinic_id"),
+        Task.status == TaskStatus.OPEN,
+        or_(
+            Task.kind.in_((REVIEW, SAFETY)),
+            and_(Task.due_at < bindparam("until"), or_(Task.urgent, Task.kind.in_(CALLS))),
+        ),
+    )
+    .order_by(Task.due_at)
+)
+
+
 def _open_tasks(session: Session, actor: Actor, end: datetime) -> Rows:
     """Return open tasks that the day can't end without, with patient, owner's name and their visit's ordinal."""
-    query = (
-        select(
-            Task,
-            Patient.family_name,
-            Patient.given_name,
-            Patient.preferred_name,
-            UserAccount.name.label("owner"),
-            Visit.ordinal,
-        )
-        .outerjoin(Patient, Patient.id == Task.patient_id)
-        .outerjoin(UserAccount, UserAccount.id == Task.owner_id)
-        .outerjoin(Visit, Visit.id == Task.visit_id)
-        .where(
-            Task.clinic_id == actor.clinic_id,
-            Task.status == TaskStatus.OPEN,
-            or_(Task.kind.in_((REVIEW, SAFETY)), and_(Task.due_at < end, or_(Task.urgent, Task.kind.in_(CALLS)))),
-        )
-        .order_by(Task.due_at)
-    )
-    return session.execute(query).all()
+    return session.execute(_OPEN, {"clinic_id": actor.clinic_id, "until": end}).all()
 
 
 def _belongs(row: Row[Any], shown: set[UUID], now: datetime) -> bool:
