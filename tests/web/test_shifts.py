@@ -148,3 +148,16 @@ def test_another_clinics_series_is_not_there(house, browser, course):
     stranger = browser(make_clinic().coordinator)
     assert stranger.get(f"/courses/{course.id}/shift").status_code == 404
     assert stranger.post(f"/courses/{course.id}/shift", data={}).status_code in (404, 422)
+
+
+@pytest.mark.parametrize(("field", "typed"), [("reason", "a\0b"), ("reason", "x" * 300), ("seen", "no such answer")])
+def test_what_is_no_answer_is_said_beside_its_field(house, browser, course, field, typed):
+    """422, the options again, what was typed kept, and nothing moved."""
+    client, before = browser(house.coordinator), starts()
+    option = options(client.get(f"/courses/{course.id}/shift?first=3").text)[0]
+    answer = client.post(f"/courses/{course.id}/shift", data={**option, field: typed})
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert (f'id="{field}-error"' in answer.text) is (field == "reason")
+    assert options(answer.text)
+    assert starts() == before
