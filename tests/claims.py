@@ -3,9 +3,10 @@
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import joinedload
 
 from tracker import db
@@ -19,20 +20,25 @@ from tracker.rules.visit import NOT_COUNTED
 Held = tuple[UUID, bool, datetime, datetime]  # resource, whether it is the lane of the starts, from, until
 
 
-def overlaps() -> int:
+def overlaps(clinic_id: UUID | None = None) -> int:
     """Count pairs of claims that share a lane and time."""
     with db.read() as session:
         columns = (Claim.resource_id, Claim.lane, Claim.starts_at, Claim.ends_at)
-        claims = session.execute(select(*columns).order_by(*columns)).all()
+        claims = session.execute(select(*columns).where(_of(Claim, clinic_id)).order_by(*columns)).all()
     return sum(one[:2] == two[:2] and two[2] < one[3] for one, two in pairwise(claims))
 
 
-def imbalances() -> list[str]:
+def _of(model: Any, clinic_id: UUID | None) -> ColumnElement[bool]:
+    return model.clinic_id == clinic_id if clinic_id else true()
+
+
+def imbalances(clinic_id: UUID | None = None) -> list[str]:
     """List visits that don't hold exactly what their block needs where they stand."""
     with db.read() as session:
-        visits = list(session.scalars(select(Visit).options(joinedload(Visit.course).joinedload(Course.protocol))))
+        query = select(Visit).options(joinedload(Visit.course).joinedload(Course.protocol))
+        visits = list(session.scalars(query.where(_of(Visit, clinic_id))))
         lanes = dict(session.execute(select(Resource.id, Resource.lanes)).all())
-        claims = list(session.scalars(select(Claim)))
+        claims = list(session.scalars(select(Claim).where(_of(Claim, clinic_id))))
     held: dict[UUID, Counter[Held]] = {visit.id: Counter() for visit in visits}
     for claim in claims:
         starts = claim.lane == STARTS_LANE
@@ -59,12 +65,13 @@ def needs(visit: Visit, protocol: Protocol) -> Counter[Held]:
     return Counter((of, starts, at + timedelta(minutes=a), at + timedelta(minutes=z)) for of, starts, (a, z) in spans)
 
 
-def half_courses() -> list[str]:
+def half_courses(clinic_id: UUID | None = None) -> list[str]:
     """List series that lost a visit, have a number twice, or whose visits are too near or too far from one another."""
     with db.read() as session:
         query = select(Visit).options(joinedload(Visit.course).joinedload(Course.protocol)).order_by(Visit.ordinal)
-        series: dict[UUID, list[Visit]] = {course: [] for course in session.scalars(select(Course.id))}
-        for visit in session.scalars(query):
+        courses = session.scalars(select(Course.id).where(_of(Course, clinic_id)))
+        series: dict[UUID, list[Visit]] = {course: [] for course in courses}
+        for visit in session.scalars(query.where(_of(Visit, clinic_id))):
             series[visit.course_id].append(visit)
     return [f"{course}: {fault}" for course, visits in series.items() if (fault := fault_of(visits))]
 

@@ -196,10 +196,12 @@ def run(config: Config) -> None:
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     scheduler.add_job(_tick, "interval", [worker], seconds=EVERY)
-    scheduler.add_job(_Jobs().start, "interval", seconds=1)
+    long_work = _Jobs()
+    scheduler.add_job(long_work.start, "interval", seconds=1)
     scheduler.add_job(_stop_if_asked, "interval", [worker, scheduler], seconds=0.5)
     _tick(worker)
     scheduler.start()
+    long_work.end()
 
 
 def _tick(worker: Worker) -> None:
@@ -210,7 +212,7 @@ def _tick(worker: Worker) -> None:
 
 
 class _Jobs:
-    """Starts a process for long work that waits, one at a time. It is in this process's group and ends with it."""
+    """Starts a process for long work that waits, one at a time, and ends it with the worker."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -226,6 +228,12 @@ class _Jobs:
             return
         if waits:
             self._process = subprocess.Popen([sys.executable, "-m", "tracker.jobs"])
+
+    def end(self) -> None:
+        """End what runs. Nothing is lost: when the lease is over, the next worker takes the work up again."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 def _stop_if_asked(worker: Worker, scheduler: BlockingScheduler) -> None:

@@ -1,4 +1,4 @@
-"""Sixteen writers on both databases: for one place, twenty rounds, and a minute at everything; and without the guards."""
+"""Sixteen writers on both databases: for one place, and a minute at everything; and without the guards."""
 
 import shutil
 import sys

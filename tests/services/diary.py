@@ -32,6 +32,7 @@ class Diary:
 
     def __init__(self) -> None:
         self.house = make_clinic()
+        self.now = NOW
         self.people = {}
         with db.read() as session:
             rows = session.scalars(
@@ -50,7 +51,7 @@ class Diary:
         asked = command(kind, protocol_id=self.protocols[code], first_day=first, **wishes)
         person = self.patient(name)
         with db.read() as session:
-            return booking.options(session, self.house.coordinator, person, asked, now=NOW)
+            return booking.options(session, self.house.coordinator, person, asked, now=self.now)
 
     def book(self, name: str, plan=None, code: str = "B", *, now: datetime = NOW, **wishes) -> Course:
         """Book a plan for `name`: the one given, else the best."""
@@ -89,18 +90,18 @@ class Diary:
         """Cancel a visit as the desk does."""
         with db.transaction() as session:
             asked = bedside.MakeMove(move=Move.CANCEL, reason="she is away")
-            bedside.make_move(session, self.house.coordinator, visit.id, asked, now=NOW)
+            bedside.make_move(session, self.house.coordinator, visit.id, asked, now=self.now)
 
     def move(self, visit: Visit, place: places.Place, **more) -> Visit:
         """Move a visit."""
         wanted = moving.MoveVisit(place=place, version=visit.version, **more)
         with db.transaction() as session:
-            return moving.move_visit(session, self.house.coordinator, visit.id, wanted, now=NOW)
+            return moving.move_visit(session, self.house.coordinator, visit.id, wanted, now=self.now)
 
     def move_options(self, visit: Visit):
         """Return other places for a visit."""
         with db.read() as session:
-            return moving.move_options(session, self.house.coordinator, visit.id, now=NOW)
+            return moving.move_options(session, self.house.coordinator, visit.id, now=self.now)
 
     def shift_options(self, course: Course, first: int, now: datetime = NOW, **wishes):
         """Return where the rest of a series could go."""

@@ -1,4 +1,4 @@
-"""`tracker worker` as a process: sends by the settings' mail server, and ends in good order when told to."""
+"""`tracker worker` as a process: sends by the settings' mail server, has long work done, and ends in good order."""
 
 import asyncio
 import os
@@ -7,16 +7,21 @@ import subprocess
 import sys
 from datetime import timedelta
 from threading import Event
+from uuid import UUID
 
 import pytest
 
-from tests import mailroom
+from tests import mailroom, processes
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tests.mail_server import Kept, mail_server
 from tests.report import ROOT
-from tracker import clock
+from tests.services.diary import Diary
+from tracker import clock, db
+from tracker.models import Closure, Job
 from tracker.rules.cadence import Purpose
+from tracker.rules.vocabulary import JobStatus
+from tracker.services import damage, jobs
 
 
 class Slow(Kept):
@@ -71,3 +76,63 @@ def test_told_to_stop_in_the_middle_of_a_send_it_finishes_that_and_no_more(worke
     assert len(kept.messages) == 1
     ends = sorted(row.status.value for row in mailroom.messages() if row.purpose == Purpose.ITINERARY)
     assert ends == ["accepted", "scheduled", "scheduled"]
+
+
+@pytest.fixture
+def job(database) -> UUID:
+    """Return a search for places that waits: a series lost its first day."""
+    diary = Diary()
+    diary.book("Ada")
+    starts_at = diary.visits("Ada")[0].starts_at
+    with db.transaction() as session:
+        of = {"clinic_id": diary.house.clinic.id, "reason": "snow"}
+        session.add(Closure(**of, starts_at=starts_at, ends_at=starts_at + timedelta(hours=3)))
+    with db.transaction() as session:
+        return jobs.start(session, diary.house.coordinator, damage.KIND, {"kept": []}, total=3, now=NOW).id
+
+
+def now_is(job: UUID) -> JobStatus:
+    """Return how a job stands."""
+    with db.read() as session:
+        return session.get_one(Job, job).status
+
+
+def searching(process: subprocess.Popen) -> list[int]:
+    """Return the processes below a worker that do long work."""
+    return [pid for pid in processes.below(process.pid) if "tracker.jobs" in processes.says(pid)]
+
+
+def test_a_search_that_waits_is_done_in_a_process_of_its_own(worker, job):
+    process = worker(1)
+    processes.wait_for(lambda: now_is(job) is JobStatus.DONE, "the search to be done")
+    with db.read() as session:
+        found = session.get_one(Job, job).result
+    assert (len(found["changes"]), found["unplaced"]) == (1, [])
+    processes.wait_for(lambda: not searching(process), "its process to end")
+    assert process.poll() is None, "the worker goes on"
+
+
+def test_a_worker_that_is_stopped_leaves_no_search_running(worker, job):
+    """The search is made to stand still in its middle; what it had is taken up again when its lease is over."""
+    process = worker(1)
+    processes.wait_for(lambda: now_is(job) is JobStatus.RUNNING, "the search to begin")
+    (search,) = searching(process)
+    os.kill(search, signal.SIGSTOP)
+    assert now_is(job) is JobStatus.RUNNING, "it was too quick to be stopped"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert not processes.running(search)
+    assert now_is(job) is JobStatus.RUNNING
+
+
+def test_a_search_that_was_killed_is_taken_up_again_when_its_lease_is_over(worker, job):
+    process = worker(1)
+    processes.wait_for(lambda: now_is(job) is JobStatus.RUNNING, "the search to begin")
+    (search,) = searching(process)
+    os.kill(search, signal.SIGKILL)
+    with db.transaction() as session:
+        row = session.get_one(Job, job)
+        assert row.status is JobStatus.RUNNING, "it was too quick to be killed"
+        row.lease_until = NOW  # a minute later, as the worker's clock sees it
+    processes.wait_for(lambda: now_is(job) is JobStatus.DONE, "another one to do it")
+    assert not processes.running(search)
