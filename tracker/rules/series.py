@@ -216,7 +216,7 @@ class SeriesSearch:
         nodes, lanes = range(first, stop), self._lanes
         return to_go(chains, self._costs, gaps, nodes, lanes.least, lanes.infinite * lanes.ones)
 
-    def _begun(self, chains: Chains, bounds: Table, node: int, *, spanned: bool) -> "_Begun | None":
+    def _begun(self, chains: Chains, bounds: Table, node: int, *, spanned: bool) -> _Begun | None:
         """Return the bounds of all lanes for series that begin on a day."""
         begin = [first[node] for first in self._begin]
         if chains.need not in bounds[0] or max(begin) >= INFINITE:
@@ -224,7 +224,7 @@ class SeriesSearch:
         lanes = self._lanes.unpack(self._of_offsets(begin) + bounds[0][chains.need][node])
         return _Begun(min(lanes), node, lanes, bounds, spanned)
 
-    def _exact(self, chains: Chains, begun: "_Begun", number: int, below: int) -> Series | None:
+    def _exact(self, chains: Chains, begun: _Begun, number: int, below: int) -> Series | None:
         """Return the cheapest series of one lane and first day; None: there is none that costs less."""
         others, anchor = divmod(number, len(self.anchors))
         offset, home = divmod(others, len(self.homes))
