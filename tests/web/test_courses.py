@@ -222,3 +222,18 @@ def test_a_room_closed_under_an_open_form_leaves_the_other_five_where_they_are(d
     assert mended["visit"][:2] + mended["visit"][3:] == option["visit"][:2] + option["visit"][3:]
     assert mended["visit"][2] != option["visit"][2]
     assert client.post(f"/patients/{ada}/courses", data=mended).status_code == 303
+
+
+def test_what_was_granted_stays_in_the_form_and_can_be_taken_back(desk):
+    """An hour on which the patient comes all the same, and a longer gap: boxes that are ticked, and kept at booking."""
+    client, ada, protocol = desk
+    granted = {"arrive_from": "13:00", "must": ["days_off", "hours"], "also": "2026-03-09T15:00Z", "longest_gap": "9"}
+    page = wished(client, ada, protocol, **granted).text
+    assert "Can come on Mon, Mar 9, 9:00 AM all the same" in page
+    assert re.search(r'name="also" value="2026-03-09T15:00Z" checked', page)
+    assert "a gap of up to 9 days" in page
+    assert client.post(f"/patients/{ada}/courses", data=options(page)[0]).status_code == 303
+    with db.read() as session:
+        kept = session.scalars(select(Course)).one().wishes
+    assert (kept["also"], kept["longest_gap"]) == (["2026-03-09T15:00:00Z"], 9)
+    assert wished(client, ada, protocol, also="yesterday").status_code == 422
