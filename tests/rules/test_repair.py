@@ -270,6 +270,19 @@ def test_a_longer_gap_that_was_granted_is_used(mishap):
     assert moved(mishap, repaired(mishap)) == [("Fri 06 09:00", "Mon 09 12:00")]
 
 
+def test_a_course_does_not_become_longer_than_its_span(mishap, clinic):
+    """One visit fits into a day. Ada and Ben could have Friday; Ada the next Monday, too, but for her span."""
+    clinic.opening, clinic.days = tuple((weekday, 480, 480 + 75) for weekday in range(5)), 8
+    short = replace(QUICK, max_gap=timedelta(days=7, hours=12), max_span_days=4)
+    ada = mishap.book(short, "2026-03-02 08:00", "2026-03-04 08:00")
+    mishap.book(SINGLE, "2026-03-05 08:00", hard=frozenset({Wish.WEEKDAYS}), weekdays=frozenset({3, 4}))
+    clinic.close(None, "2026-03-04 00:00", "2026-03-06 00:00")
+
+    found = repaired(mishap, keep=frozenset({ada.visits[0].id}))
+
+    assert (len(found.changes), len(found.unplaced), found.least_unplaced) == (1, 1, 1)
+
+
 def test_a_course_on_consecutive_days_moves_along(mishap):
     daily = replace(QUICK, min_gap=timedelta(hours=20), max_gap=timedelta(days=4, hours=12), max_span_days=7)
     mishap.book(daily, "2026-03-02 09:00", "2026-03-03 09:00", "2026-03-04 09:00", "2026-03-05 09:00")
