@@ -14,7 +14,7 @@ from tracker import db
 from tracker.errors import Invalid, NotFound, Refused
 from tracker.models import AuditEntry, Closure, Resource, Shift, WeeklyClosure
 from tracker.rules.vocabulary import ResourceKind
-from tracker.services import affected, capacity, clinic, hours
+from tracker.services import affected, capacity, clinic, followup, hours
 from tracker.services.hours import EnterHours
 
 TODAY = date(2026, 3, 2)  # a Monday; NOW is 9:00 there
@@ -310,3 +310,23 @@ def test_a_holiday_is_closed_when_asked_and_once(house):
         close(memorial)
     with pytest.raises(Refused, match="none of the holidays"):
         close(TOMORROW)
+
+
+def test_follow_up_knows_closed_days_and_weekly_ones_but_reads_no_old_ones(house):
+    """Closed tomorrow and every Friday; a closure that ended before what is asked for isn't even loaded."""
+    enter(house)
+    enter(house, when="weekly", weekday=["4"])
+    enter(house, when="weekly", weekday=["2"], from_time="08:00", until_time="12:00")
+    with db.transaction() as session:
+        old = {"starts_at": NOW - 30 * DAY, "ends_at": NOW - 29 * DAY}
+        session.add(Closure(clinic_id=house.clinic.id, reason="Old", **old))
+
+    with db.read() as session:
+        hours_of = followup.open_hours(session, house.coordinator, NOW)
+        found = {day: hours_of(date(2026, 3, day)) is not None for day in (2, 3, 4, 5, 6, 7)}
+        seen = followup.open_hours(session, house.coordinator, NOW - 40 * DAY)
+
+    assert found == {2: True, 3: False, 4: True, 5: True, 6: False, 7: False}
+    closed_once = (NOW - 30 * DAY).date()
+    assert (hours_of(closed_once) is None) == (closed_once.weekday() > 4)
+    assert seen(closed_once) is not None  # from nine to nine leaves an hour of that day

@@ -116,3 +116,10 @@ def test_the_day_after_is_shaded_with_its_reason(house, client):
 
     for path in (f"/day/{DAY}", f"/calendar/staff/{DAY}", f"/calendar/week/{DAY}", f"/calendar/month/{DAY}"):
         assert "Inspection" in client.get(path).get_data(as_text=True)
+
+
+def test_a_closed_room_says_so_beside_the_visits_that_are_still_in_it(house, client):
+    book(house, "Linh Tran")
+    client.post("/hours", data={"who": str(house.resources["Sage"]), "first_day": DAY, "reason": "Paint"})
+
+    assert "Closed: Paint" in client.get(f"/day/{DAY}").get_data(as_text=True)
