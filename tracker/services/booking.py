@@ -207,6 +207,8 @@ def protocols(session: Session, actor: Actor) -> list[ProtocolVersion]:
 def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCourse, *, now: datetime) -> Course:
     """Book every visit of the chosen plan, with claims, messages and follow-up tasks; or nothing.
 
+    The course that is returned says what was written; the session doesn't keep it.
+
     Raises:
         NotFound: The patient or the protocol is not this clinic's.
         Refused: A place was taken meanwhile, the places break the protocol, or it is no longer given.
