@@ -4,18 +4,18 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from tracker.db import read, transaction
-from tracker.errors import Refused
 from tracker.rules.fields import ComingDay, Command
 from tracker.rules.permissions import Permission
 from tracker.services import audit, closing
 from tracker.services.closing import CloseDay
 from tracker.web.access import access
 from tracker.web.days import the_day
-from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+from tracker.web.forms import Form, attempt, blank, page, parse, see_other
 
 bp = Blueprint("closing", __name__)
 
@@ -31,10 +31,10 @@ class WhichDay(Command):
 def new() -> ResponseReturnValue:
     """Ask whether everybody of a day is to be told."""
     form = parse(WhichDay, request.args, today=g.today)
-    return _page(form, None if form.errors else form.command.day, status=422 if form.errors else 200)
+    return _page(form, None if form.errors else form.command.day, 422 if form.errors else 200)
 
 
-def _page(form: Form[Any], day: date | None, *, status: int = 200) -> ResponseReturnValue:
+def _page(form: Form[Any], day: date | None, status: int = 200) -> Response:
     day = day or g.today
     with transaction() as session:
         audit.record(session, g.actor, "read day", subject=day.isoformat(), now=g.now)
@@ -48,21 +48,14 @@ def _page(form: Form[Any], day: date | None, *, status: int = 200) -> ResponseRe
 @access(Permission.MOVE_VISIT)
 def create() -> ResponseReturnValue:
     """Close the day and tell everybody."""
-    form = parse(CloseDay, request.form, today=g.today)
-    if form.errors:
-        return _page(form, None, status=422)
-    day = form.command.day
+    asked = parse(CloseDay, request.form, today=g.today)
 
-    def do() -> str:
-        closing.close(session, g.actor, form.command, now=g.now)
-        return url_for("closing.calls", day=day.isoformat())
+    def do(session: Session, wanted: CloseDay) -> str:
+        closing.close(session, g.actor, wanted, now=g.now)
+        return url_for("closing.calls", day=wanted.day.isoformat())
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:  # rolled back already, so safe to render
-        return _page(form.refused(refusal), day, status=422)
-    return go_to(address)
+    day = None if asked.errors else asked.command.day
+    return attempt(asked, do, lambda form, status: _page(form, day, status))
 
 
 @bp.get("/closing/<string:day>")

@@ -9,13 +9,14 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
-from flask import Response, g, make_response, render_template, request, url_for
+from flask import Response, flash, g, make_response, render_template, request, url_for
 from jinja2_fragments.flask import render_block
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from tracker.errors import Invalid, Refused
+from tracker.db import transaction
+from tracker.errors import Invalid, Refused, Stale
 from tracker.rules.fields import Command, explain
 from tracker.services import requests
 from tracker.text import gettext as _
@@ -150,6 +151,33 @@ def once(session: Session, form: Form[Any], do: Callable[[], str]) -> str:
     sent = json.dumps([request.path, kept], sort_keys=True)
     digest = hashlib.sha256(sent.encode()).hexdigest()
     return requests.once(session, g.actor.user_id or g.guest.link_id, form.key, digest, do, now=g.now)
+
+
+def attempt(
+    form: Form[C],
+    do: Callable[[Session, C], str],
+    again: Callable[[Form[C], int], Response],
+    *,
+    done: str = "",
+) -> Response:
+    """Do, once and in one transaction, what a form asks for, and go to the address that `do` returns.
+
+    Args:
+        again: Shows the form with what is wrong: 422, or 409 where somebody else was faster. Nothing was changed then.
+        done: What the next page says.
+    """
+    if form.errors:
+        return again(form, 422)
+    try:
+        with transaction() as session:
+            address = once(session, form, lambda: do(session, form.command))
+    except (Refused, Invalid) as refusal:  # rolled back already, so safe to render
+        return again(form.refused(refusal), 422)
+    except Stale as stale:
+        return again(form.refused(Refused(str(stale))), 409)
+    if done:
+        flash(done)
+    return go_to(address)
 
 
 def wants_part() -> bool:

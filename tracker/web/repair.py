@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, g, request, url_for
+from flask import Blueprint, Response, flash, g, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from tracker.db import read, transaction
-from tracker.errors import Refused, Stale
 from tracker.models import Job
 from tracker.rules.fields import Command
 from tracker.rules.permissions import Permission
@@ -15,7 +15,7 @@ from tracker.services import affected, audit, clinic, damage, jobs, repair
 from tracker.services.repair import ApplyRepair, Proposal
 from tracker.text import ngettext
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+from tracker.web.forms import Form, attempt, blank, page, parse, see_other
 
 bp = Blueprint("repair", __name__)
 STEPS = 3  # what the search goes through
@@ -36,7 +36,7 @@ def new() -> ResponseReturnValue:
     return _new_page(blank())
 
 
-def _new_page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _new_page(form: Form[Any], status: int = 200) -> Response:
     with transaction() as session:
         audit.record(session, g.actor, "read lost visits", now=g.now)
     with read() as session:
@@ -48,20 +48,14 @@ def _new_page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
 @access(Permission.MOVE_VISIT)
 def create() -> ResponseReturnValue:
     """Let the worker look for places; rows that were unticked stay as they are."""
-    form = parse(FindPlaces, request.form)
-    if form.errors:
-        return _new_page(form, status=422)
-    wanted = form.command
-    kept = {*wanted.kept, *(set(wanted.shown) - set(wanted.ticked))}
 
-    def do() -> str:
+    def do(session: Session, wanted: FindPlaces) -> str:
+        kept = {*wanted.kept, *(set(wanted.shown) - set(wanted.ticked))}
         args = {"kept": sorted(map(str, kept))}
         job = jobs.start(session, g.actor, damage.KIND, args, total=STEPS, now=g.now)
         return url_for("repair.show", job_id=job.id)
 
-    with transaction() as session:
-        address = once(session, form, do)
-    return go_to(address)
+    return attempt(parse(FindPlaces, request.form), do, _new_page)
 
 
 @bp.get("/repairs/<uuid:job_id>")
@@ -94,23 +88,12 @@ def stop(job_id: UUID) -> ResponseReturnValue:
 @access(Permission.MOVE_VISIT)
 def apply(job_id: UUID) -> ResponseReturnValue:
     """Make all changes, or none."""
-    form = parse(ApplyRepair, request.form)
-    if form.errors:
-        return _page(job_id, form, status=422)
 
-    def do() -> str:
-        found = repair.apply(session, g.actor, job_id, form.command, now=g.now)
-        flash(_done(found))
+    def do(session: Session, wanted: ApplyRepair) -> str:
+        flash(_done(repair.apply(session, g.actor, job_id, wanted, now=g.now)))
         return url_for("repair.show", job_id=job_id)
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:  # rolled back already, so safe to render
-        return _page(job_id, form.refused(refusal), status=422)
-    except Stale as stale:
-        return _page(job_id, form.refused(Refused(str(stale))), status=409)
-    return go_to(address)
+    return attempt(parse(ApplyRepair, request.form), do, lambda form, status: _page(job_id, form, status))
 
 
 def _done(found: Proposal) -> str:
@@ -121,7 +104,7 @@ def _done(found: Proposal) -> str:
     return " ".join([moved, told, left] if without else [moved, told])
 
 
-def _page(job_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _page(job_id: UUID, form: Form[Any], status: int = 200) -> Response:
     with read() as session:
         job = clinic.get(session, g.actor, Job, job_id)
         found = repair.proposal(session, g.actor, job) if job.ended_at else None
