@@ -5,13 +5,16 @@ After each step the database has to say the same, the claims have to be exactly 
 that wait have to fit.
 """
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from tests import bedside, claims
@@ -28,8 +31,13 @@ from tracker.services import jobs as job_rows
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dov", "Eve")
 CODES = ("A", "B", "F")
-PICK = st.integers(0, 1000)  # of whatever there is
+PICK = st.integers(0, 1 << 20)  # of whatever there is
+ROOMS = ("Sage", "Juniper", "Mesa")
+LOST = (None, "Sage", "Juniper", "J. Adeyemi", "K. Mori")  # the clinic, or one of it
+WEIGHTS = {"book": 3, "move": 4, "drop_from_an_old_board": 1, "look_for_places": 20, "apply": 12, "open_again": 1}
+Step = Callable[[int, int, int], None]
 Where = tuple[datetime, UUID]
+done: Counter[str] = Counter()  # what came of the steps that were taken, in all clinics of this process
 TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
 
 
@@ -65,13 +73,15 @@ class Desk(RuleBasedStateMachine):
         self.house = self.diary.house
         self.series: list[Series] = []
         self.told: Series | None = None  # whose dates were just changed
+        self.closed = False  # whether something is
+        self.sent = False  # whether all that tells dates has left
         self.found: tuple[Job, set[UUID]] | None = None  # a proposal, and the series that changed since
 
     # What the rules have in common
 
     def pick(self, things: Any, number: int) -> Any:
-        """Return one of what there is, the same for the same number."""
-        return sorted(things, key=str)[number % len(things)]
+        """Return one of what there is."""
+        return [*things][number % len(things)]
 
     def any_series(self, number: int) -> Series:
         return self.series[number % len(self.series)]
@@ -88,7 +98,7 @@ class Desk(RuleBasedStateMachine):
         """Let the model know where a visit stands now; whoever has a new hour is lost no more."""
         before = series.live.get(number)
         if before is None or before[1][0] != where[0] or visit_id in series.lost:
-            self.told = series
+            self.told, self.sent = series, False
             series.lost.discard(visit_id)
         series.live[number] = (visit_id, where)
         self.changed(series)
@@ -105,47 +115,75 @@ class Desk(RuleBasedStateMachine):
 
     # What a desk does
 
-    @rule(name=st.sampled_from(PEOPLE), code=st.sampled_from(CODES), later=st.integers(0, 20), plan=PICK)
-    def book(self, name: str, code: str, later: int, plan: int) -> None:
-        if len(self.series) >= 7:
-            return
+    @rule(what=PICK, which=PICK, number=PICK, other=PICK)
+    def step(self, what: int, which: int, number: int, other: int) -> None:
+        """Do one of the things that can be done. What is drawn never depends on what the database says."""
+        self.diary.now += timedelta(seconds=1)
+        open_now = [do for do, can in self.steps().items() if can for _ in range(WEIGHTS.get(do.__name__, 2))]
+        do = open_now[what % len(open_now)]
+        note(f"{do.__name__} {which} {number} {other}")
+        do(which, number, other)
+
+    def steps(self) -> dict[Step, bool]:
+        """Return everything a desk does, and whether there is anything to do it with."""
+        booked = any(one.booked for one in self.series)
+        missed = any(n in one.missing for one in self.series for n in one.off.values())
+        with_booked = (self.move, self.drop, self.drop_from_an_old_board, self.cancel, self.miss, self.give)
+        return dict.fromkeys((*with_booked, self.lose_a_day, self.close_and_tell), booked) | {
+            self.book: len(self.series) < 7,
+            self.shift: True,
+            self.replace: missed,
+            self.look_for_places: self.closed and not self.found and bool(self.affected()),
+            self.apply: self.found is not None,
+            self.open_again: self.closed and not self.found,
+            self.send: not self.sent,
+        }
+
+    @initialize(chosen=st.lists(PICK, min_size=3, max_size=3))
+    def begin(self, chosen: list[int]) -> None:
+        """Nobody starts with an empty book."""
+        for n, one in enumerate(chosen):
+            self.book_one(PEOPLE[n], CODES[one % len(CODES)], one % 7, one)
+
+    def book(self, which: int, number: int, other: int) -> None:
+        self.book_one(PEOPLE[which % len(PEOPLE)], CODES[number % len(CODES)], other % 20, number)
+
+    def book_one(self, name: str, code: str, later: int, plan: int) -> None:
         first = max(MONDAY, self.diary.now.date()) + timedelta(days=later)
         plans = self.diary.options(name, code, first=first).plans
         if not plans:
             return
         chosen = plans[plan % len(plans)]
         course = self.diary.book(name, chosen, code, first=first, now=self.diary.now)
+        done["book"] += 1
         series = Series(course, name, len(chosen.visits), {})
         self.series.append(series)
         ids = self.ids(series)
         for one in chosen.visits:
             self.put(series, one.ordinal, ids[one.ordinal], (one.starts_at, one.room_id))
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK, place=PICK)
     def move(self, which: int, number: int, place: int) -> None:
         series, n, visit = self.any_booked(which, number)
         found = self.diary.move_options(visit)
         if found:
             wanted = places.as_place(found[place % len(found)].visit)
             self.diary.move(visit, wanted, reason="a cold")
+            done["move"] += 1
             self.put(series, n, visit.id, (wanted.starts_at, wanted.room_id))
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK, room=st.sampled_from(["Sage", "Juniper", "Mesa"]), quarters=st.integers(-8, 8))
-    def drop(self, which: int, number: int, room: str, quarters: int) -> None:
+    def drop(self, which: int, number: int, other: int) -> None:
         """Move it to where nobody looked whether it is free."""
         series, n, visit = self.any_booked(which, number)
-        place = places.Place(visit.starts_at + quarters * timedelta(minutes=15), self.house.resources[room])
+        quarters = other % 17 - 8
+        room = self.house.resources[ROOMS[other % len(ROOMS)]]
+        place = places.Place(visit.starts_at + quarters * timedelta(minutes=15), room)
         try:
             self.diary.move(visit, place)
         except Refused:
             return
         self.put(series, n, visit.id, (place.starts_at, place.room_id))
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK)
-    def drop_from_an_old_board(self, which: int, number: int) -> None:
+    def drop_from_an_old_board(self, which: int, number: int, _other: int) -> None:
         _series, _n, visit = self.any_booked(which, number)
         visit.version -= 1
         try:
@@ -159,8 +197,6 @@ class Desk(RuleBasedStateMachine):
         n = self.pick(series.booked, number)
         return series, n, self.row(series.booked[n])
 
-    @precondition(lambda self: self.series)
-    @rule(which=PICK, number=PICK, plan=PICK)
     def shift(self, which: int, number: int, plan: int) -> None:
         series = self.any_series(which)
         first = min([1 + number % series.visits, *series.missing])
@@ -175,16 +211,16 @@ class Desk(RuleBasedStateMachine):
         assert found.first == first
         chosen = found.plans[plan % len(found.plans)]
         self.diary.shift(series.course, found, plan % len(found.plans), self.diary.now)
+        done["shift"] += 1
         ids = self.ids(series)
         for one in chosen.visits:
             assert one.ordinal not in series.live or series.live[one.ordinal][0] == ids[one.ordinal]
             self.put(series, one.ordinal, ids[one.ordinal], (one.starts_at, one.room_id))
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK)
-    def cancel(self, which: int, number: int) -> None:
+    def cancel(self, which: int, number: int, _other: int) -> None:
         series, n, visit = self.any_booked(which, number)
         self.diary.cancel(visit)
+        done["cancel"] += 1
         self.take_off(series, n)
 
     def take_off(self, series: Series, n: int) -> None:
@@ -200,16 +236,13 @@ class Desk(RuleBasedStateMachine):
         self.diary.now = max(self.diary.now, starts_at + timedelta(minutes=1))
         return series, n, self.row(series.live[n][0])
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule()
-    def miss(self) -> None:
+    def miss(self, *_numbers: int) -> None:
         series, n, visit = self.next_visit()
         bedside.move(self.house.coordinator, visit.id, Move.NO_SHOW, self.diary.now)
+        done["miss"] += 1
         self.take_off(series, n)
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule()
-    def give(self) -> None:
+    def give(self, *_numbers: int) -> None:
         series, _n, visit = self.next_visit()
         try:
             bedside.discharge(self.house, visit.id, start=self.diary.now)
@@ -217,14 +250,13 @@ class Desk(RuleBasedStateMachine):
             with db.transaction() as session:
                 session.get_one(Visit, visit.id).status = VisitStatus.DISCHARGED
         self.diary.now += timedelta(hours=3)
+        done["give"] += 1
         series.given.add(visit.id)
         series.lost.discard(visit.id)
         self.changed(series)
 
-    @precondition(lambda self: any(one.off and one.missing for one in self.series))
-    @rule(which=PICK, number=PICK, place=PICK)
     def replace(self, which: int, number: int, place: int) -> None:
-        series = self.pick([one for one in self.series if one.off and one.missing], which)
+        series = self.pick([one for one in self.series if {*one.off.values()} & {*one.missing}], which)
         missed = self.pick([visit for visit, n in series.off.items() if n in series.missing], number)
         gone = series.off[missed]
         found = self.diary.replacement(self.row(missed), self.diary.now)
@@ -233,6 +265,7 @@ class Desk(RuleBasedStateMachine):
             return
         n, chosen = choices[place % len(choices)]
         new = self.diary.replace(self.row(missed), found, chosen, self.diary.now)
+        done["replace"] += 1
         if (n, chosen) in choices[len(found.between) :]:
             series.live = {m - (m > gone): one for m, one in series.live.items()}
             series.off = {visit: m - (m > gone) for visit, m in series.off.items()}
@@ -240,30 +273,28 @@ class Desk(RuleBasedStateMachine):
 
     # Days that fall out
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK, who=st.sampled_from([None, "Sage", "Juniper", "J. Adeyemi", "K. Mori"]))
-    def lose_a_day(self, which: int, number: int, who: str | None) -> None:
+    def lose_a_day(self, which: int, number: int, other: int) -> None:
         day = self.day_of(self.any_booked(which, number)[2].starts_at)
         first = datetime.combine(day, time(), self.house.clinic.zone)
+        who = LOST[other % len(LOST)]
         resource = self.house.resources[who] if who else None
         with db.transaction() as session:
             of = {"clinic_id": self.house.clinic.id, "resource_id": resource, "reason": "snow"}
             session.add(Closure(**of, starts_at=first, ends_at=first + timedelta(days=1)))
+        self.closed = True
         if self.found:
             self.found[1].add(self.house.clinic.id)
 
     def day_of(self, instant: datetime) -> date:
         return instant.astimezone(self.house.clinic.zone).date()
 
-    @rule()
-    def open_again(self) -> None:
+    def open_again(self, *_numbers: int) -> None:
+        self.closed = False
         with db.transaction() as session:
             for row in session.scalars(select(Closure).where(Closure.clinic_id == self.house.clinic.id)):
                 session.delete(row)
 
-    @precondition(lambda self: any(one.booked for one in self.series))
-    @rule(which=PICK, number=PICK)
-    def close_and_tell(self, which: int, number: int) -> None:
+    def close_and_tell(self, which: int, number: int, _other: int) -> None:
         day = self.day_of(self.any_booked(which, number)[2].starts_at)
         if day < self.day_of(self.diary.now):
             return
@@ -281,6 +312,8 @@ class Desk(RuleBasedStateMachine):
         except Refused:
             told = 0
         assert told == len(hit)
+        self.closed = True
+        done["close"] += told > 0
         for series, visit in hit:
             series.lost.add(visit)
             self.changed(series)
@@ -291,11 +324,7 @@ class Desk(RuleBasedStateMachine):
             found = affected.affected(session, self.house.coordinator, place, now=self.diary.now)
             return {one.visit_id for one in found}
 
-    @precondition(lambda self: self.series)
-    @rule()
-    def look_for_places(self) -> None:
-        if not self.affected():
-            return
+    def look_for_places(self, *_numbers: int) -> None:
         with db.transaction() as session:
             job = job_rows.start(
                 session, self.house.coordinator, damage.KIND, {"kept": []}, total=3, now=self.diary.now
@@ -304,9 +333,7 @@ class Desk(RuleBasedStateMachine):
         with db.read() as session:
             self.found = (session.get_one(Job, job.id), set())
 
-    @precondition(lambda self: self.found)
-    @rule(again=st.booleans())
-    def apply(self, again: bool) -> None:
+    def apply(self, *numbers: int) -> None:
         """Make the changes. Refused only if something changed; who has no place is still there."""
         assert self.found
         job, changed = self.found
@@ -320,16 +347,15 @@ class Desk(RuleBasedStateMachine):
             self.found = None
             return
         self.found = None
-        moved: list[Series] = []
+        done["apply"] += 1
         for row in found.rows:
             series, n = self.of(row.visit.id)
             assert row.to
-            moved += [series] if series.live[n][1][0] != row.to.starts_at else []
             self.put(series, n, row.visit.id, (row.to.starts_at, row.to.room_id))
         if not changed:
             assert hit == {row.visit.id for row in [*found.rows, *found.unplaced] if row.lost}
             assert self.affected() == {row.visit.id for row in found.unplaced}
-        if again:
+        if numbers[0] % 2:
             self.apply_again(job)
 
     def proposed(self, job: Job) -> Any:
@@ -346,9 +372,9 @@ class Desk(RuleBasedStateMachine):
             return
         raise AssertionError("a proposal was made twice")
 
-    @rule()
-    def send(self) -> None:
+    def send(self, *_numbers: int) -> None:
         """What tells dates leaves; from now on a change is news."""
+        self.sent = True
         with db.transaction() as session:
             for row in session.scalars(self.waiting(TELLS_DATES)):
                 row.status = ReminderStatus.ACCEPTED
@@ -361,6 +387,7 @@ class Desk(RuleBasedStateMachine):
 
     @invariant()
     def the_database_says_what_the_model_says(self) -> None:
+        done["step"] += 1
         with db.read() as session:
             rows = session.scalars(select(Visit).where(Visit.clinic_id == self.house.clinic.id)).all()
             courses = {one.id: one for one in session.scalars(select(Course))}

@@ -3,8 +3,9 @@
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.services.booking_machine import Desk
+from tests.services.booking_machine import Desk, done
 
+WHAT = ("book", "move", "shift", "cancel", "miss", "give", "replace", "close", "apply")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
@@ -23,4 +24,7 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_whatever_a_desk_does_the_database_says_what_the_model_says(database):
+    before = done.copy()
     run(examples=4, steps=25)
+    reached = done - before
+    assert all(reached[what] for what in WHAT), reached
