@@ -161,11 +161,8 @@ _OF_DAY = (
     Visit.starts_at < bindparam("until"),
 )
 _IDS = select(Visit.id).where(*_OF_DAY)
-_SHAPES = (
-    select(ProtocolVersion.id, ProtocolVersion.definition)
-    .join(Course, Course.protocol_id == ProtocolVersion.id)
-    .join(Visit, Visit.course_id == Course.id)
-    .where(*_OF_DAY, ProtocolVersion.clinic_id == bindparam("clinic_id"))
+_SHAPES = select(ProtocolVersion.id, ProtocolVersion.definition).where(
+    ProtocolVersion.id.in_(select(Course.protocol_id).join(Visit, Visit.course_id == Course.id).where(*_OF_DAY))
 )
 _MOMENTS = (
     select(VisitEvent.visit_id, VisitEvent.to_status, VisitEvent.occurred_at)
