@@ -61,6 +61,8 @@ class _Search:
     # The clock
 
     def _clock(self) -> Iterator[Relaxation]:
+        if not self.fits(replace(self.wishes, hard=self.wishes.hard - set(_CLOCK))):
+            return
         once = self._once()
         if once is not None:
             yield once
@@ -143,6 +145,9 @@ class _Search:
         return most
 
     def _another_time(self, asked: time) -> Iterator[Relaxation]:
+        soft = self._soft(Wish.TIME)
+        if not self.fits(soft):
+            return
         middle, step = minutes_of(asked), _STEP
         for near in (sign * n * step for n in range(1, 24) for sign in (1, -1)):
             if 0 <= middle + near < 24 * 60:
@@ -151,12 +156,13 @@ class _Search:
                     text = _("Fits at %(time)s instead of %(asked)s", time=self._say(clock), asked=self._say(asked))
                     yield self._relaxed(Wish.TIME, text, preferred_time=clock)
                     return
-        if self.fits(soft := self._soft(Wish.TIME)):
-            yield self._relaxed(Wish.TIME, _("Fits at different times of day"), hard=soft.hard)
+        yield self._relaxed(Wish.TIME, _("Fits at different times of day"), hard=soft.hard)
 
     # Days
 
     def _days_off(self) -> Iterator[Relaxation]:
+        if not self.fits(replace(self.wishes, days_off=frozenset())):
+            return
         found = 0
         for off in sorted(self.wishes.days_off):
             less = self.wishes.days_off - {off}
@@ -164,10 +170,12 @@ class _Search:
                 found += 1
                 text = _("Fits if the patient can come on %(day)s", day=self._on(off))
                 yield self._relaxed(Wish.DAYS_OFF, text, days_off=less)
-        if not found and self.fits(replace(self.wishes, days_off=frozenset())):
+        if not found:
             yield self._relaxed(Wish.DAYS_OFF, _("Fits without the days off"), days_off=frozenset())
 
     def _weekdays(self) -> Iterator[Relaxation]:
+        if not self.fits(replace(self.wishes, weekdays=frozenset())):
+            return
         found = 0
         for weekday in sorted(set(range(7)) - self.wishes.weekdays):
             more = self.wishes.weekdays | {weekday}
@@ -175,7 +183,7 @@ class _Search:
                 found += 1
                 text = _("Fits on %(weekday)s too", weekday=weekday_names()[weekday])
                 yield self._relaxed(Wish.WEEKDAYS, text, weekdays=more)
-        if not found and self.fits(replace(self.wishes, weekdays=frozenset())):
+        if not found:
             yield self._relaxed(Wish.WEEKDAYS, _("Fits on any day of the week"), weekdays=frozenset())
 
     def _starts(self) -> Iterator[Relaxation]:
