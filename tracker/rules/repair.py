@@ -16,7 +16,7 @@ from tracker.rules.repair_search import Search
 from tracker.rules.repair_spots import Spots, size
 
 STAGES = {"lost": 0.12, "courses": 0.1, "others": 1.0}  # each with its share of the time that is left
-LITERALS = 5_000  # a second that is left: building a larger model takes longer than it is worth
+LITERALS = 10_000  # a second that is left: building a larger model takes longer than it is worth
 
 
 def repair(

@@ -2,7 +2,7 @@
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
@@ -44,7 +44,8 @@ class Board:
         self._held: dict[UUID, list[Held]] = {}
         self._holders: dict[tuple[UUID, int, int], dict[UUID, int]] = defaultdict(dict)
         self._open: dict[int, dict[int, int]] = defaultdict(dict)
-        self._known: dict[int, dict[int, list[Node]]] = defaultdict(dict)
+        self._known: dict[int, dict[int, list[Node]]] = defaultdict(dict)  # by day and visit
+        self._nodes_of: dict[tuple[int, ...], list[Node]] = {}
 
     def block(self, course: Standings) -> Block:
         """Return a course's block over what is free now."""
@@ -125,7 +126,7 @@ class Board:
     def _nodes(self, course: Standings, visit: Standing, bumps: Bumps | None) -> list[Node]:
         if visit.id not in self.places.movable:
             return [Node(second_of(visit), self.places.day_of(visit), 0, None)]
-        nodes = list(self._elsewhere(course, visit, bumps))
+        nodes = self._elsewhere(course, visit, bumps)
         free, day = self._may_stay(visit), self.places.day_of(visit)
         if free or bumps is not None:
             extra = 0 if free or bumps is None else bumps.get(day, 0)
@@ -133,26 +134,35 @@ class Board:
             insort(nodes, stay, key=lambda node: node.second)
         return nodes
 
-    def _elsewhere(self, course: Standings, visit: Standing, bumps: Bumps | None) -> Iterator[Node]:
+    def _elsewhere(self, course: Standings, visit: Standing, bumps: Bumps | None) -> list[Node]:
+        nodes: list[Node] = []
         for day, places in self.places.of(course, visit).items():
-            known = self._known[day]
-            if id(visit) not in known:
-                known[id(visit)] = list(self._free_nodes(course, visit, day, places))
-            if bumps is None or day not in bumps:
-                yield from known[id(visit)]
-            else:
-                yield from self._with_bumps(known[id(visit)], visit, places, bumps[day])
+            free = self._known[day].get(id(visit))
+            if free is None:
+                free = self._known[day][id(visit)] = self._free_nodes(course, visit, day, places)
+            bump = bumps.get(day) if bumps else None
+            nodes += free if bump is None else self._with_bumps(free, visit, places, bump)
+        return nodes
 
-    def _free_nodes(self, course: Standings, visit: Standing, day: int, places: Sequence[Place]) -> Iterator[Node]:
+    def _free_nodes(self, course: Standings, visit: Standing, day: int, places: Sequence[Place]) -> list[Node]:
         if not (free := self._open_on(course, day)):
-            return
+            return []
         room, physician = self._own(course, visit, day)
-        least = 0 if visit.lost else TOUCHED
-        for place in places:
-            slot = place.slot
-            if free >> slot & 1:
-                away_from = (room >> slot & 1 ^ 1) + (physician >> slot & 1 ^ 1)
-                yield Node(place.second, day, least + place.cost + AWAY * away_from, place)
+        # Most that is tried is undone again, and then the day is as it was.
+        key = id(visit), day, free, room, physician
+        if key not in self._nodes_of:
+            least = 0 if visit.lost else TOUCHED
+            self._nodes_of[key] = [
+                Node(
+                    place.second,
+                    day,
+                    least + place.cost + AWAY * ((~room >> place.slot & 1) + (~physician >> place.slot & 1)),
+                    place,
+                )
+                for place in places
+                if free >> place.slot & 1
+            ]
+        return self._nodes_of[key]
 
     def _with_bumps(self, free: list[Node], visit: Standing, places: Sequence[Place], extra: int) -> list[Node]:
         """Return the free places of a day together with the others, which cost so much more."""
