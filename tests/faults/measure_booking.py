@@ -20,7 +20,10 @@ UNGUARDED = 15  # seconds are enough to see them overlap
 _KINDS = ("sqlite", "postgres")
 _NONE = ("overlaps", "deadlocks", "half_courses", "imbalances", "5xx", "not_one_winner")
 LIMITS = {f"booking_{name}": 0.0 for name in _NONE}
-FLOORS = {f"booking_{kind}_{what}_without_guards": 1.0 for kind in _KINDS for what in ("doubled", "overlaps")}
+KINDS = ("book", "move", "shift", "cancel", "replace", "apply")
+FLOORS = {f"booking_{kind}_least_done": 1.0 for kind in _KINDS} | {
+    f"booking_{kind}_{what}_without_guards": 1.0 for kind in _KINDS for what in ("doubled", "overlaps")
+}
 
 
 def measure() -> dict[str, float]:
@@ -53,6 +56,7 @@ def _measured(kind: str, new: Callable[[str], str]) -> dict[str, float]:
     raced, stormed = race(urls["raced"], ROUNDS), storm(urls["stormed"], SECONDS)
     print(f"{kind}: {sorted(stormed.answers.items())}", *stormed.half_courses, *stormed.imbalances, file=sys.stderr)
     return _summed(raced, stormed) | {
+        f"booking_{kind}_least_done": min(stormed.done(what) for what in KINDS),
         f"booking_{kind}_doubled_without_guards": race(urls["raced_open"], ROUNDS, guarded=False).doubled,
         f"booking_{kind}_overlaps_without_guards": storm(urls["stormed_open"], UNGUARDED, guarded=False).overlaps,
     }

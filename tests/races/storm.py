@@ -253,7 +253,7 @@ class _Writer:
         self._send("shift", f"/courses/{visit.course_id}/shift", **fields)
 
     def _cancel(self) -> None:
-        self._send("cancel", f"/visits/{self._visit(VisitStatus.BOOKED).id}/cancel", reason="she is away")
+        self._send("cancel", f"/visits/{self._visit(VisitStatus.BOOKED).id}/cancel", why="she is away")
 
     def _replace(self) -> None:
         visit = self._visit(VisitStatus.CANCELLED)
@@ -266,11 +266,13 @@ class _Writer:
         """Close a room, have places found, move whom it hit, open it again."""
         day = self._visit(VisitStatus.BOOKED).starts_at.astimezone(self.zone).date().isoformat()
         self._send("close", "/hours", who=str(self._room()), what="away", when="day", first_day=day, reason="a leak")
-        job_id = self._send("look for places", "/repairs").location.rpartition("/")[2]
-        self._try(lambda: _find(job_id))
-        with db.read() as session:
-            version = session.get_one(Job, UUID(job_id)).version
-        self._send("apply", f"/repairs/{job_id}/apply", version=version)
+        for _again in range(5):  # it is old as soon as somebody moved one of its visits
+            job_id = self._send("look for places", "/repairs").location.rpartition("/")[2]
+            self._try(lambda of=job_id: _find(of))
+            with db.read() as session:
+                version = session.get_one(Job, UUID(job_id)).version
+            if self._send("apply", f"/repairs/{job_id}/apply", version=version).status_code == 303:
+                break
         with db.read() as session:
             closures = session.scalars(select(Closure.id).where(Closure.reason == "a leak")).all()
         for closure in closures:
