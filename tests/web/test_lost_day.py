@@ -91,14 +91,18 @@ def test_a_lost_day_is_searched_shown_and_made(client, house, visits):
 
 def test_a_row_that_is_unticked_is_left_out_of_the_next_search(client, house, visits):
     close(house)
-    page = client.get(search(client)).text
-    shown = re.findall(r'name="shown" value="([^"]+)"', page)
-    ticked = [one for one in shown if one != str(visits[0].id)]
-    answer = client.post("/repairs", data={"shown": shown, "ticked": ticked})
+    address = search(client)
+    ticked = re.findall(r'name="ticked" value="([^"]+)"', client.get(address).text)
+    assert len(ticked) == 2
+    wanted = [one for one in ticked if one != str(visits[0].id)]
+    answer = client.post(f"{address}/again", data={"ticked": wanted})
     jobs.do_one(clock.now)
     page = client.get(answer.location).text
-    assert re.findall(r'name="shown" value="([^"]+)"', page) == ticked
-    assert f'name="kept" value="{visits[0].id}"' in page
+    assert re.findall(r'name="ticked" value="([^"]+)"', page) == wanted
+    assert "left as it is" in page
+    again = client.post(f"{answer.location}/again", data={"ticked": ticked})  # what was left out before
+    assert again.status_code == 422
+    assert "not one of the changes shown" in again.text
 
 
 def test_an_old_proposal_changes_nothing_and_says_so(client, house, visits):

@@ -36,6 +36,7 @@ from tracker.models import (
     WeeklyClosure,
 )
 from tracker.rules.permissions import Actor, Role
+from tracker.rules.plan import PlannedVisit
 from tracker.rules.vocabulary import (
     CareRole,
     ContactChannel,
@@ -48,6 +49,8 @@ from tracker.rules.vocabulary import (
     TaskStatus,
     VisitStatus,
 )
+from tracker.services import closing
+from tracker.services.damage import PLANNED, WAS, Was
 
 # One visit in each state that a page treats differently; the days lie around the tests' now.
 STATES = (
@@ -94,8 +97,8 @@ def _fill(house: House) -> dict[str, UUID]:
         link = _followup(session, house, patient, course, visits)
     with db.transaction() as session:
         _closed(session, house)
-        _searched(session, house)
-    chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link}
+        call = _lost(session, house, visits[4])
+    chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link, "task_id": call}
     for number, status in enumerate(MORE_TODAY):
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
         with db.transaction() as session:
@@ -150,10 +153,34 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
     return visit.id
 
 
-def _searched(session, house: House) -> None:
-    found = {"changes": [], "unplaced": [], "left": [], "least_unplaced": 0, "least_touched": 0}
-    about = {"clinic_id": house.clinic.id, "kind": "repair", "args": {"kept": []}, "created_at": NOW}
-    _put(session, Job(**about, status=JobStatus.DONE, done=3, total=3, ended_at=NOW, result=found))
+def _lost(session, house: House, visit_id: UUID) -> UUID:
+    """Let a visit's day have fallen out: the patient was told and is to be called, other places were searched for.
+
+    One search waits, one is over and found something.
+    """
+    visit = session.get_one(Visit, visit_id)
+    visit.lost_at = NOW
+    session.flush()
+    was = {"starts_at": visit.starts_at, "room_id": visit.room_id, "physician_id": visit.physician_id}
+    later = PlannedVisit(
+        visit.ordinal,
+        visit.starts_at + timedelta(days=1),
+        visit.ends_at + timedelta(days=1),
+        visit.room_id,
+        visit.nurse_id,
+        visit.physician_id,
+        (),
+    )
+    change = {"visit": str(visit.id), "version": visit.version, "lost": True, "missing": "Sage"}
+    change |= {"was": WAS.dump_python(Was(**was), mode="json"), "planned": PLANNED.dump_python(later, mode="json")}
+    found = {"changes": [change], "unplaced": [], "left": [], "least_unplaced": 0, "least_touched": 0}
+    about = {"clinic_id": house.clinic.id, "kind": "repair", "args": {"kept": []}, "created_at": NOW, "total": 3}
+    _put(session, Job(**about, status=JobStatus.DONE, done=3, ended_at=NOW, result=found))
+    _put(session, Job(**about, status=JobStatus.WAITING))
+    ids = {"clinic_id": house.clinic.id, "patient_id": visit.patient_id, "course_id": visit.course_id}
+    due = {"opens_at": NOW, "due_at": NOW, "created_at": NOW, "owner_role": Role.COORDINATOR}
+    key = f"{closing.KIND}:{visit.id}:{NOW.isoformat()}"
+    return _put(session, Task(**ids, visit_id=visit.id, kind=closing.KIND, key=key, urgent=True, **due))
 
 
 def _closed(session, house: House) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload
 
-from tracker.errors import Refused, Stale
+from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Claim, Course, Job, Patient, Visit
 from tracker.rules.fields import Command, Number
 from tracker.rules.permissions import Actor
@@ -162,6 +162,27 @@ def what_changes(was: Was, to: PlannedVisit, place: ClinicInfo, names: Mapping[U
         if was_id != now_id
     ]
     return said
+
+
+class KeepTicked(Command):
+    """The changes that somebody wants, of those a proposal has."""
+
+    ticked: tuple[UUID, ...] = ()
+
+
+def left_out(session: Session, actor: Actor, job_id: UUID, wanted: KeepTicked) -> set[UUID]:
+    """Return the visits that a next search is to leave where they are: what was unticked now, and before.
+
+    Raises:
+        NotFound: There is no such proposal in this clinic.
+        Invalid: Something is ticked that the proposal doesn't have, or twice.
+    """
+    job = clinic.get(session, actor, Job, job_id)
+    proposed = {UUID(one["visit"]) for one in (job.result or _NOTHING)["changes"]}
+    ticked = set(wanted.ticked)
+    if len(ticked) < len(wanted.ticked) or ticked - proposed:
+        raise Invalid({"ticked": _("This is not one of the changes shown. Open the page again.")})
+    return (proposed - ticked) | {UUID(one) for one in job.args["kept"]}
 
 
 # Putting it into effect

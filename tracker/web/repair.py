@@ -1,5 +1,6 @@
 """A day falls out: which visits lost their place, the search for others, the proposal, and making it so."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from tracker.models import Job
 from tracker.rules.fields import Command
 from tracker.rules.permissions import Permission
 from tracker.services import affected, audit, clinic, damage, jobs, repair
-from tracker.services.repair import ApplyRepair, Proposal
+from tracker.services.repair import ApplyRepair, KeepTicked, Proposal
 from tracker.text import ngettext
 from tracker.web.access import access
 from tracker.web.forms import Form, attempt, blank, page, parse, see_other
@@ -22,11 +23,7 @@ STEPS = 3  # what the search goes through
 
 
 class FindPlaces(Command):
-    """Which visits somebody wants left where they are: unticked rows of an earlier proposal."""
-
-    shown: tuple[UUID, ...] = ()
-    ticked: tuple[UUID, ...] = ()
-    kept: tuple[UUID, ...] = ()
+    """Places for every lost visit."""
 
 
 @bp.get("/repairs/new")
@@ -49,13 +46,27 @@ def _new_page(form: Form[Any], status: int = 200) -> Response:
 def create() -> ResponseReturnValue:
     """Let the worker look for places; rows that were unticked stay as they are."""
 
-    def do(session: Session, wanted: FindPlaces) -> str:
-        kept = {*wanted.kept, *(set(wanted.shown) - set(wanted.ticked))}
-        args = {"kept": sorted(map(str, kept))}
-        job = jobs.start(session, g.actor, damage.KIND, args, total=STEPS, now=g.now)
-        return url_for("repair.show", job_id=job.id)
+    def do(session: Session, _wanted: FindPlaces) -> str:
+        return _start(session, [])
 
     return attempt(parse(FindPlaces, request.form), do, _new_page)
+
+
+def _start(session: Session, kept: Iterable[UUID]) -> str:
+    args = {"kept": sorted(map(str, kept))}
+    job = jobs.start(session, g.actor, damage.KIND, args, total=STEPS, now=g.now)
+    return url_for("repair.show", job_id=job.id)
+
+
+@bp.post("/repairs/<uuid:job_id>/again")
+@access(Permission.MOVE_VISIT)
+def again(job_id: UUID) -> ResponseReturnValue:
+    """Let the worker look again; what was unticked stays as it is."""
+
+    def do(session: Session, wanted: KeepTicked) -> str:
+        return _start(session, repair.left_out(session, g.actor, job_id, wanted))
+
+    return attempt(parse(KeepTicked, request.form), do, lambda form, status: _page(job_id, form, status))
 
 
 @bp.get("/repairs/<uuid:job_id>")
