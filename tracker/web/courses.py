@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from tracker.db import read, transaction
@@ -20,7 +21,7 @@ from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients, places
 from tracker.text import gettext as _
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
+from tracker.web.forms import Form, attempt, blank, page, parse, wants_part
 from tracker.web.weeks import Cell, weeks
 from tracker.web.wishes import known, wish_values
 
@@ -70,7 +71,7 @@ def _wished(source: MultiDict[str, str], **instead: str) -> Form[booking.ChooseP
     return parse(booking.ChoosePlaces, wished, today=g.today, zone=g.clinic.zone)
 
 
-def _page(patient_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _page(patient_id: UUID, form: Form[Any], status: int = 200) -> Response:
     """Show the form with the options for what is wished, as far as it can be read."""
     wished = _wished(request.values)
     if request.method == "POST" and wished.errors.keys() == {"first_day"}:
@@ -145,18 +146,11 @@ class Addresses:
 @access(Permission.BOOK_COURSE)
 def create(patient_id: UUID) -> ResponseReturnValue:
     """Book all visits of a series, or none; a refusal shows what is free now."""
-    form = parse(booking.BookCourse, request.form, today=g.today, zone=g.clinic.zone)
-    if form.errors:
-        return _page(patient_id, form, status=422)
 
-    def book() -> str:
-        booking.book_course(session, g.actor, patient_id, form.command, now=g.now)
+    def book(session: Session, wanted: booking.BookCourse) -> str:
+        booking.book_course(session, g.actor, patient_id, wanted, now=g.now)
         return url_for("patients.show", patient_id=patient_id)
 
-    try:
-        with transaction() as session:
-            address = once(session, form, book)
-    except Refused as refusal:  # rolled back already, so safe to render
-        return _page(patient_id, form.refused(refusal), status=422)
-    flash(_("The series is booked. The patient is told by e-mail where that is allowed."))
-    return go_to(address)
+    form = parse(booking.BookCourse, request.form, today=g.today, zone=g.clinic.zone)
+    said = _("The series is booked. The patient is told by e-mail where that is allowed.")
+    return attempt(form, book, lambda form, status: _page(patient_id, form, status), done=said)

@@ -159,12 +159,14 @@ def attempt(
     again: Callable[[Form[C], int], Response],
     *,
     done: str = "",
+    beside: str = "",
 ) -> Response:
     """Do, once and in one transaction, what a form asks for, and go to the address that `do` returns.
 
     Args:
         again: Shows the form with what is wrong: 422, or 409 where somebody else was faster. Nothing was changed then.
         done: What the next page says.
+        beside: The one field that a refusal is about, whatever a rule calls it.
     """
     if form.errors:
         return again(form, 422)
@@ -172,6 +174,8 @@ def attempt(
         with transaction() as session:
             address = once(session, form, lambda: do(session, form.command))
     except (Refused, Invalid) as refusal:  # rolled back already, so safe to render
+        if beside and isinstance(refusal, Refused):
+            refusal.field = beside
         return again(form.refused(refusal), 422)
     except Stale as stale:
         return again(form.refused(Refused(str(stale))), 409)

@@ -5,12 +5,11 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from tracker.db import read, transaction
-from tracker.errors import Invalid, Refused
 from tracker.models import Closure, Shift, WeeklyClosure
 from tracker.rules.fields import Command
 from tracker.rules.permissions import Permission
@@ -19,7 +18,7 @@ from tracker.services.hours import CloseHoliday, EndHours, EnterHours
 from tracker.text import gettext as _
 from tracker.text import ngettext, say_day, say_time
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse
+from tracker.web.forms import Form, attempt, blank, page, parse
 
 bp = Blueprint("hours", __name__, url_prefix="/hours")
 
@@ -94,15 +93,13 @@ def _end(model: type[WeeklyClosure] | type[Shift], row_id: UUID) -> ResponseRetu
     def do(session: Session) -> object:
         return hours.end_weekly(session, g.actor, model, row_id, form.command.from_day, now=g.now)
 
-    def again(form: Form[Any], *, status: int) -> ResponseReturnValue:
-        return _end_page(model, row_id, form, status=status)
+    def again(form: Form[Any], status: int) -> Response:
+        return _end_page(model, row_id, form, status)
 
     return _do(form, do, _("It is ended."), again)
 
 
-def _end_page(
-    model: type[WeeklyClosure] | type[Shift], row_id: UUID, form: Form[Any], *, status: int = 200
-) -> ResponseReturnValue:
+def _end_page(model: type[WeeklyClosure] | type[Shift], row_id: UUID, form: Form[Any], status: int = 200) -> Response:
     with read() as session:
         one, name = hours.weekly(session, g.actor, model, row_id)
     name = name or _("The clinic")
@@ -113,33 +110,22 @@ def _do(
     form: Form[Any],
     do: Callable[[Session], object],
     done: str,
-    again: Callable[..., ResponseReturnValue] | None = None,
+    again: Callable[[Form[Any], int], Response] | None = None,
 ) -> ResponseReturnValue:
     """Do what was asked and go back to the page, or show the form `again` with what is wrong."""
-    again = again or _page
-    if form.errors:
-        return again(form, status=422)
 
-    def and_then() -> str:
+    def and_then(session: Session, _wanted: Command) -> str:
         do(session)
         return url_for("hours.show")
 
-    try:
-        with transaction() as session:
-            address = once(session, form, and_then)
-    except (Refused, Invalid) as refusal:  # rolled back already, so safe to render
-        return again(form.refused(refusal), status=422)
-    flash(done)
-    return go_to(address)
+    return attempt(form, and_then, again or _page, done=done)
 
 
-def _page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _page(form: Form[Any], status: int = 200) -> Response:
     with read() as session:
         chosen = calendar.choices(session, g.actor)
         entered = hours.overview(session, g.actor, g.clinic, now=g.now)
         hit = affected.affected(session, g.actor, g.clinic, now=g.now)
-    # The page that plans affected visits again, where there is one.
-    repair = "repair.new" if "repair.new" in current_app.view_functions else ""
     return page(
         "hours/hours.html",
         status=status,
@@ -148,7 +134,6 @@ def _page(form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
         names=chosen.names,
         entered=entered,
         hit=hit,
-        repair=repair,
         numbered=list(enumerate(_weekdays())),
         say_days=_say_days,
         clock=_say_minutes,

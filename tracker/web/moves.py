@@ -4,12 +4,12 @@ nothing."""
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.db import read, transaction
-from tracker.errors import Refused, Stale
+from tracker.errors import Refused
 from tracker.models import Course, Visit
 from tracker.rules.fields import Command, Line
 from tracker.rules.permissions import Permission
@@ -19,7 +19,7 @@ from tracker.rules.vocabulary import ResourceKind, VisitStatus
 from tracker.services import audit, bedside, clinic, moving, places, replacing
 from tracker.text import gettext as _
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse
+from tracker.web.forms import Form, attempt, blank, page, parse
 
 bp = Blueprint("moves", __name__)
 
@@ -41,46 +41,28 @@ def show(visit_id: UUID) -> ResponseReturnValue:
 @access(Permission.MOVE_VISIT)
 def move(visit_id: UUID) -> ResponseReturnValue:
     """Put the visit there; a refusal shows what is free now."""
-    form = parse(moving.MoveVisit, request.form)
-    if form.errors:
-        return _move_page(visit_id, form, status=422)
 
-    def do() -> str:
-        visit = moving.move_visit(session, g.actor, visit_id, form.command, now=g.now)
+    def do(session: Session, wanted: moving.MoveVisit) -> str:
+        visit = moving.move_visit(session, g.actor, visit_id, wanted, now=g.now)
         return url_for("today.day", day=visit.starts_at.astimezone(g.clinic.zone).date())
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:  # rolled back already, so safe to render
-        refusal.field = "place"
-        return _move_page(visit_id, form.refused(refusal), status=422)
-    except Stale as stale:
-        form.errors[""] = str(stale)
-        return _move_page(visit_id, form, status=409)
-    return go_to(address)
+    form = parse(moving.MoveVisit, request.form)
+    return attempt(form, do, lambda form, status: _move_page(visit_id, form, status), beside="place")
 
 
 @bp.post("/visits/<uuid:visit_id>/cancel")
 @access(Permission.RUN_VISIT)
 def cancel(visit_id: UUID) -> ResponseReturnValue:
     """Cancel the visit with a reason; then a place for the one that is missing now is looked for."""
-    form = parse(CancelVisit, request.form)
-    if form.errors:
-        return _move_page(visit_id, form, status=422)
 
-    def do() -> str:
-        asked = bedside.MakeMove(move=Move.CANCEL, reason=form.command.why)
+    def do(session: Session, wanted: CancelVisit) -> str:
+        asked = bedside.MakeMove(move=Move.CANCEL, reason=wanted.why)
         bedside.make_move(session, g.actor, visit_id, asked, now=g.now)
         return url_for("moves.missing", visit_id=visit_id)
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:
-        return _move_page(visit_id, form.refused(refusal), status=422)
-    flash(_("The visit is cancelled. Its place is free."))
-    return go_to(address)
+    said = _("The visit is cancelled. Its place is free.")
+    form = parse(CancelVisit, request.form)
+    return attempt(form, do, lambda form, status: _move_page(visit_id, form, status), done=said)
 
 
 @bp.get("/visits/<uuid:visit_id>/replace")
@@ -94,25 +76,14 @@ def missing(visit_id: UUID) -> ResponseReturnValue:
 @access(Permission.MOVE_VISIT)
 def replace(visit_id: UUID) -> ResponseReturnValue:
     """Book the missing visit there; a refusal shows what is free now."""
-    form = parse(replacing.ReplaceVisit, request.form)
-    if form.errors:
-        return _missing_page(visit_id, form, status=422)
 
-    def do() -> str:
-        visit = replacing.replace_visit(session, g.actor, visit_id, form.command, now=g.now)
+    def do(session: Session, wanted: replacing.ReplaceVisit) -> str:
+        visit = replacing.replace_visit(session, g.actor, visit_id, wanted, now=g.now)
         return url_for("patients.show", patient_id=visit.patient_id)
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:
-        refusal.field = "place"
-        return _missing_page(visit_id, form.refused(refusal), status=422)
-    except Stale as stale:
-        form.errors[""] = str(stale)
-        return _missing_page(visit_id, form, status=409)
-    flash(_("The visit is booked. The patient is told by e-mail where that is allowed."))
-    return go_to(address)
+    said = _("The visit is booked. The patient is told by e-mail where that is allowed.")
+    form = parse(replacing.ReplaceVisit, request.form)
+    return attempt(form, do, lambda form, status: _missing_page(visit_id, form, status), done=said, beside="place")
 
 
 def _noted(visit_id: UUID) -> None:
@@ -133,7 +104,7 @@ def _shown(session: Session, visit_id: UUID) -> dict[str, Any]:
     return {"visit": visit, "names": names, "moves": moving.history(session, [visit_id]).get(visit_id, [])}
 
 
-def _move_page(visit_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _move_page(visit_id: UUID, form: Form[Any], status: int = 200) -> Response:
     _noted(visit_id)
     with read() as session:
         shown = _shown(session, visit_id)
@@ -144,7 +115,7 @@ def _move_page(visit_id: UUID, form: Form[Any], *, status: int = 200) -> Respons
     )
 
 
-def _missing_page(visit_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _missing_page(visit_id: UUID, form: Form[Any], status: int = 200) -> Response:
     _noted(visit_id)
     found = None
     with read() as session:

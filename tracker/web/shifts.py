@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 from werkzeug.datastructures import MultiDict
 
 from tracker.db import read, transaction
-from tracker.errors import Refused, Stale
+from tracker.errors import Refused
 from tracker.models import Course
 from tracker.rules.fields import Command, Number
 from tracker.rules.permissions import Permission
@@ -18,7 +18,7 @@ from tracker.rules.plan import PlannedVisit, Wishes
 from tracker.services import audit, clinic, places, shifting
 from tracker.text import gettext as _
 from tracker.web.access import access
-from tracker.web.forms import Form, blank, go_to, once, page, parse, wants_part
+from tracker.web.forms import Form, attempt, blank, page, parse, wants_part
 from tracker.web.weeks import Cell, weeks
 from tracker.web.wishes import known, wish_values
 
@@ -60,30 +60,23 @@ def _asked(source: MultiDict[str, str]) -> Form[shifting.AskShift]:
 @access(Permission.MOVE_VISIT)
 def shift(course_id: UUID) -> ResponseReturnValue:
     """Put the rest there; a refusal shows what is free now."""
-    form = parse(shifting.ShiftRest, request.form, today=g.today, zone=g.clinic.zone)
-    asked = _asked(request.form)
-    if form.errors:
-        asked.errors |= form.errors
-        return _page(course_id, asked, status=422)
 
-    def do() -> str:
-        course = shifting.shift_rest(session, g.actor, course_id, form.command, now=g.now)
+    def do(session: Session, wanted: shifting.ShiftRest) -> str:
+        course = shifting.shift_rest(session, g.actor, course_id, wanted, now=g.now)
         return url_for("patients.show", patient_id=course.patient_id)
 
-    try:
-        with transaction() as session:
-            address = once(session, form, do)
-    except Refused as refusal:  # rolled back already, so safe to render
-        asked.errors[""] = refusal.message
-        return _page(course_id, asked, status=422)
-    except Stale as stale:
-        asked.errors[""] = str(stale)
-        return _page(course_id, asked, status=409)
-    flash(_("The visits are moved. The patient is told by e-mail where that is allowed."))
-    return go_to(address)
+    def again(form: Form[Any], status: int) -> Response:
+        asked = _asked(request.form)
+        asked.errors |= {"" if name == "visit" else name: said for name, said in form.errors.items()}
+        return _page(course_id, asked, status)
+
+    form = parse(shifting.ShiftRest, request.form, today=g.today, zone=g.clinic.zone)
+    return attempt(
+        form, do, again, done=_("The visits are moved. The patient is told by e-mail where that is allowed.")
+    )
 
 
-def _page(course_id: UUID, form: Form[Any], *, status: int = 200) -> ResponseReturnValue:
+def _page(course_id: UUID, form: Form[Any], status: int = 200) -> Response:
     if not wants_part():
         with transaction() as session:
             patient_id = clinic.get(session, g.actor, Course, course_id).patient_id
