@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a worker proposes. The bounds are proven of what it looked at."""
+    """What a worker proposes. The bounds are proven."""
 
     rows: Sequence[Row]  # in order of their patients and visits
     unplaced: Sequence[Row]
@@ -69,8 +69,8 @@ class Proposal:
         if len(self.unplaced) > self.least_unplaced:
             return _("There may be a place for more of them: the search ended before it could tell.")
         if self.touched <= self.least_touched:
-            return _("Proven of all places looked at: nothing moves fewer others.")
-        return _("At least %(least)s others have to move, of all places looked at.", least=self.least_touched)
+            return _("Proven: nothing moves fewer others.")
+        return _("Proven: at least %(least)s others have to move.", least=self.least_touched)
 
     def days(self, zone: tzinfo) -> list[tuple[date, list[Row], list[Row]]]:
         """Return the days that change: what was there before, and what comes, each in order of time."""
