@@ -36,7 +36,7 @@ from tracker.services import booking, capacity, clinic, moving, places, replacin
 FIRST = date(2026, 3, 9)  # a Monday after NOW
 WEEKS = 3  # within which everything begins
 PEOPLE = 40
-LEAST = 5  # forms that each sends, however slow the machine is
+LEAST = 3  # forms that each sends, however slow the machine is
 EVERY = 8  # seconds between two days that are lost
 CODES = ("A", "B", "F")  # six, six and four visits, with gaps of their own
 

@@ -39,6 +39,6 @@ def test_in_a_storm_of_everything_a_desk_does_the_books_stay_balanced(database):
 
 @pytest.mark.slow
 def test_without_both_guards_the_storm_books_over_one_another(database):
-    found = storm(database, SECONDS, processes=PROCESSES, guarded=False)
+    found = storm(database, 2 * SECONDS, processes=PROCESSES, guarded=False)
 
     assert found.overlaps > 0
