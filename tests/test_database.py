@@ -63,7 +63,7 @@ def test_transactions_do_not_nest(database):
 def test_a_naive_instant_is_refused(database):
     """Nobody stores a time without its zone."""
     clinic = cottonwood()
-    clinic.created_at = datetime(2026, 3, 2, 9)  # noqa: DTZ001
+    clinic.created_at = datetime(2026, 3, 2, 9)
     with pytest.raises(StatementError, match="naive"), db.transaction() as session:
         session.add(clinic)
 

@@ -145,7 +145,7 @@ def _run(app: Any, writer: Writer, look: Any, start: Any, answers: Any) -> None:
 
 def _without_lock() -> Any:
     """Lock nothing, and on SQLite, where one writes at a time, look before the transaction in which is written."""
-    capacity.lock = lambda *_args, **_more: None  # type: ignore[assignment]
+    capacity.lock = lambda *_args, **_more: None
     if db.engine().dialect.name == "postgresql":
         return lambda _writer, _form: None
     seen, load = threading.local(), capacity.load

@@ -121,7 +121,7 @@ def _work(
 
 def _without_lock() -> None:
     """Lock nothing. On SQLite, where one writes at a time, look in another transaction than the one that writes."""
-    capacity.lock = lambda *_args, **_more: None  # type: ignore[assignment]
+    capacity.lock = lambda *_args, **_more: None
     if db.engine().dialect.name == "postgresql":
         return
     load = capacity.load

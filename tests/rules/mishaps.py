@@ -66,7 +66,7 @@ class Mishap:
         if not again or not self.patients:
             self.patients.append(Resource(UUID(int=1000 + len(self.patients)), PATIENT, ""))
         patient = self.patients[-1]
-        asked = replace(Wishes(self.clinic.first), **wishes)  # type: ignore[arg-type]
+        asked = replace(Wishes(self.clinic.first), **wishes)
         begins = datetime.combine(self.clinic.first, datetime.min.time(), self.clinic.zone)
         found: list[PlannedVisit] = []
         for start in starts:
@@ -323,7 +323,7 @@ class EveryRepair:
         part = replace(course, visits=course.visits[:upto], protocol=replace(course.protocol, max_span_days=99))
         return may_follow(self.mishap.clinic, part, moved)
 
-    def _with(self, claims: tuple[PlannedClaim, ...], number: int, moved: list, unplaced: int, touched: int) -> bool:  # type: ignore[type-arg]
+    def _with(self, claims: tuple[PlannedClaim, ...], number: int, moved: list, unplaced: int, touched: int) -> bool:
         if not self._is_free(claims):
             return False
         self._take(claims)
@@ -332,7 +332,7 @@ class EveryRepair:
             self.taken[claim.resource_id, claim.lane].remove((claim.starts_at, claim.ends_at))
         return found
 
-    def _take(self, claims) -> None:  # type: ignore[no-untyped-def]
+    def _take(self, claims) -> None:
         for claim in claims:
             self.taken.setdefault((claim.resource_id, claim.lane), []).append((claim.starts_at, claim.ends_at))
 
@@ -355,7 +355,7 @@ class EveryRepair:
                     for claims in self._held(course, visit, start, who):
                         yield start, claims
 
-    def _held(self, course, visit, start, who) -> Iterator[tuple[PlannedClaim, ...]]:  # type: ignore[no-untyped-def]
+    def _held(self, course, visit, start, who) -> Iterator[tuple[PlannedClaim, ...]]:
         spans = [(one, span) for one in (*who, self.mishap.by_id[course.patient_id]) for span in SPANS[one.kind]]
         for lanes in product(*(range(1, one.lanes + 1) for one, _span in spans)):
             held = [(one.id, lane, *span) for (one, span), lane in zip(spans, lanes, strict=True)]

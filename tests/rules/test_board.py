@@ -48,7 +48,7 @@ def a_visit(
         starts_at=start,
         ends_at=start + timedelta(minutes=150),
         phases=PHASES,
-        **given,  # type: ignore[arg-type]
+        **given,
     )
 
 

@@ -143,7 +143,7 @@ def test_a_naive_instant_is_a_bug():
         plan(series(at("2026-10-05", "09:00").replace(tzinfo=None)))
 
 
-instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 courses = st.lists(st.tuples(instants, st.sampled_from(list(VisitStatus))), min_size=1, max_size=6)
 
 

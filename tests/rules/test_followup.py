@@ -109,7 +109,7 @@ def test_a_replaced_visit_completes_the_series():
 
 def test_a_naive_instant_is_a_bug():
     with pytest.raises(ValueError, match="aware"):
-        plan([Happening(uuid4(), datetime(2026, 11, 3), S.BOOKED)])  # noqa: DTZ001
+        plan([Happening(uuid4(), datetime(2026, 11, 3), S.BOOKED)])
 
 
 statuses = st.sampled_from(S)
@@ -129,7 +129,7 @@ def test_asked_twice_in_any_order_it_wants_the_same(rows, protocol):
     assert all(t.opens_at <= t.due_at for t in tasks)
 
 
-@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)), st.integers(0, 30 * 24))  # noqa: DTZ001
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)), st.integers(0, 30 * 24))
 def test_staff_work_opens_and_ends_while_the_clinic_is_open(target, window):
     target = target.replace(tzinfo=UTC)
     opens_at, due_at = followup.working_window(target, timedelta(hours=window), DENVER, hours)

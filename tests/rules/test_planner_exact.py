@@ -45,7 +45,7 @@ def clinics(draw: st.DrawFn) -> ClinicWeek:
     return clinic
 
 
-def protocols(draw: st.DrawFn, remaining: int):  # type: ignore[no-untyped-def]
+def protocols(draw: st.DrawFn, remaining: int):
     """Three a week and the like; boosters; daily, with gaps that only some starts of two days keep."""
     given_before = draw(st.sampled_from((0, 0, 1, 4)))
     return given_before, protocol(
@@ -59,7 +59,7 @@ def protocols(draw: st.DrawFn, remaining: int):  # type: ignore[no-untyped-def]
 
 
 @st.composite
-def requests(draw: st.DrawFn):  # type: ignore[no-untyped-def]
+def requests(draw: st.DrawFn):
     clinic = draw(clinics())
     given_before, asked = protocols(draw, draw(st.sampled_from((1, 2, 2, 3))))
     people = [resource.id for resource in clinic.resources if resource.kind in ("nurse", "physician")]

@@ -24,7 +24,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too
 
 
 @st.composite
-def protocols(draw: st.DrawFn, most: int):  # type: ignore[no-untyped-def]
+def protocols(draw: st.DrawFn, most: int):
     asked = protocol(
         THREE_A_WEEK,
         visits=draw(st.sampled_from((1, most - 1, most, most))),
@@ -45,7 +45,7 @@ def mishaps(
     days: int,
     hours: int,
     more=((LEE, JUNIPER), (WONG, JUNIPER), (LEE, WONG, JUNIPER), ()),
-):  # type: ignore[no-untyped-def]
+):
     resources = (SAGE, KIM, HALE, PUMP, *draw(st.sampled_from(more)))
     opening = tuple((weekday, 480, 480 + 15 * draw(st.integers(5, hours))) for weekday in range(7))
     clinic = ClinicWeek(resources=resources, first=draw(st.sampled_from(FIRSTS)), days=days, opening=opening)
@@ -77,7 +77,7 @@ def wishes(draw: st.DrawFn, clinic: ClinicWeek) -> dict[str, object]:
     }
 
 
-def lose(draw: st.DrawFn, mishap: Mishap) -> frozenset:  # type: ignore[type-arg]
+def lose(draw: st.DrawFn, mishap: Mishap) -> frozenset:
     """Let something fall out; return what is left where it is all the same."""
     coming = [visit for course in mishap.courses for visit in course.visits if not visit.fixed]
     visit = draw(st.sampled_from(coming))

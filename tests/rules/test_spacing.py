@@ -40,7 +40,7 @@ def test_an_hour_that_clocks_jump_over_is_no_time_between_visits(later, faults):
 
 
 def test_a_start_without_a_zone_is_a_callers_bug():
-    naive = datetime(2026, 3, 2, 9)  # noqa: DTZ001
+    naive = datetime(2026, 3, 2, 9)
     with pytest.raises(ValueError, match="timezone-aware"):
         spacing_faults([naive], THREE_A_WEEK)
     with pytest.raises(ValueError, match="timezone-aware"):

@@ -64,4 +64,4 @@ def test_what_are_not_wishes_is_refused(data):
 
 def test_wishes_stay_as_they_are():
     with pytest.raises(FrozenInstanceError):
-        Wishes(date(2026, 3, 2)).room_id = UUID(int=1)  # type: ignore[misc]
+        Wishes(date(2026, 3, 2)).room_id = UUID(int=1)
