@@ -156,7 +156,7 @@ def _visit(session, house: House, patient, course, ordinal, starts_at, status) -
 def _lost(session, house: House, visit_id: UUID) -> UUID:
     """Let a visit's day have fallen out: the patient was told and is to be called, other places were searched for.
 
-    One search waits, one is over and found something.
+    One search waits, one found something, one failed.
     """
     visit = session.get_one(Visit, visit_id)
     visit.lost_at = NOW
@@ -177,6 +177,7 @@ def _lost(session, house: House, visit_id: UUID) -> UUID:
     about = {"clinic_id": house.clinic.id, "kind": "repair", "args": {"kept": []}, "created_at": NOW, "total": 3}
     _put(session, Job(**about, status=JobStatus.DONE, done=3, ended_at=NOW, result=found))
     _put(session, Job(**about, status=JobStatus.WAITING))
+    _put(session, Job(**about, status=JobStatus.FAILED, ended_at=NOW))
     ids = {"clinic_id": house.clinic.id, "patient_id": visit.patient_id, "course_id": visit.course_id}
     due = {"opens_at": NOW, "due_at": NOW, "created_at": NOW, "owner_role": Role.COORDINATOR}
     key = f"{closing.KIND}:{visit.id}:{NOW.isoformat()}"
