@@ -207,7 +207,7 @@ def protocols(session: Session, actor: Actor) -> list[ProtocolVersion]:
 def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCourse, *, now: datetime) -> Course:
     """Book every visit of the chosen plan, with claims, messages and follow-up tasks; or nothing.
 
-    The course that is returned says what was written; the session doesn't keep it.
+    The course that is returned says what was written; it isn't attached, so a change to it is not saved.
 
     Raises:
         NotFound: The patient or the protocol is not this clinic's.
@@ -233,7 +233,7 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
         "created_by": actor.user_id,
         "version": 1,
     }
-    # As rows: objects that the session keeps would take three times as long.
+    # As rows: attached objects would take three times as long.
     session.connection().execute(insert(Course), course_row)
     course = Course(**course_row)
     rows = [visit_at(course, one, now) for one in planned]
