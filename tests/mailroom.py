@@ -121,9 +121,10 @@ def change_visit(
         reminders.plan_for_course(session, house.coordinator, course, visits, now=now, changed=changed)
 
 
-def cancel(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime) -> None:
+def cancel(house: House, course_id: UUID, ordinal: int = 1, *, now: datetime, changed: bool = False) -> None:
     """Cancel a visit."""
-    change_visit(house, course_id, ordinal, now=now, status=VisitStatus.CANCELLED, cancel_reason="ill")
+    gone = {"status": VisitStatus.CANCELLED, "cancel_reason": "ill"}
+    change_visit(house, course_id, ordinal, now=now, changed=changed, **gone)
 
 
 def messages(course_id: UUID | None = None) -> list[Reminder]:

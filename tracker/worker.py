@@ -38,6 +38,7 @@ from tracker.text import gettext as _
 _log = logging.getLogger(__name__)
 
 EVERY = 5  # seconds
+TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
 AT_ONCE = 20  # messages leased together; what there is no time for goes back
 _OUTCOMES = {
     End.ACCEPTED: AttemptOutcome.ACCEPTED,
@@ -140,7 +141,7 @@ class Worker:
             text=written.text,
             html=written.html,
             written_at=now,
-            calendar=self._calendar(letter, now) if letter.purpose in (Purpose.ITINERARY, Purpose.CHANGED) else None,
+            calendar=self._calendar(letter, now) if letter.visits and letter.purpose in TELLS_DATES else None,
         )
 
     def _calendar(self, letter: Letter, now: datetime) -> bytes:

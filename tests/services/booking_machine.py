@@ -221,6 +221,8 @@ class Desk(RuleBasedStateMachine):
         series, n, visit = self.any_booked(which, number)
         self.diary.cancel(visit)
         done["cancel"] += 1
+        if visit.starts_at > self.diary.now:
+            self.told, self.sent = series, False
         self.take_off(series, n)
 
     def take_off(self, series: Series, n: int) -> None:

@@ -25,6 +25,6 @@ def run(examples: int, steps: int) -> None:
 
 def test_whatever_a_desk_does_the_database_says_what_the_model_says(database):
     before = done.copy()
-    run(examples=4, steps=25)
+    run(examples=5, steps=25)
     reached = done - before
     assert all(reached[what] for what in WHAT), reached

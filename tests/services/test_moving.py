@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from tests import mailroom
 from tests.conftest import NOW
 from tests.services.diary import Diary, count
 from tracker import db
@@ -118,6 +119,34 @@ def test_a_move_tells_the_patient_once_and_a_second_one_not_again(diary):
 def _itinerary_left(session) -> None:
     for row in session.scalars(select(Reminder).where(Reminder.purpose == "itinerary")):
         row.status = "accepted"
+
+
+def test_a_cancelled_visit_and_the_one_that_makes_up_for_it_are_told_in_one_message(diary):
+    """Whoever cancels is asked for another place next, so the message waits for it."""
+    diary.people["Ada"] = mailroom.patient(diary.house, "Ada")
+    diary.book("Ada")
+    with db.transaction() as session:
+        _itinerary_left(session)
+    visit = diary.visits("Ada")[2]
+    diary.cancel(visit)
+    assert diary.told() == 1
+    assert mailroom.take(now=diary.now + timedelta(minutes=9)) == []
+    found = diary.replacement(visit)
+    diary.replace(visit, found, found.between[0])
+    assert diary.told() == 1
+    [lease] = mailroom.take(now=diary.now + timedelta(minutes=10))
+    letter = mailroom.look(lease, now=diary.now + timedelta(minutes=10))
+    assert {one.id for one in letter.visits} == {one.id for one in diary.live("Ada")}
+
+
+def test_a_visit_cancelled_when_its_hour_is_past_is_no_news(diary):
+    diary.book("Ada")
+    with db.transaction() as session:
+        _itinerary_left(session)
+    visit = diary.visits("Ada")[0]
+    diary.now = visit.starts_at + timedelta(hours=1)
+    diary.cancel(visit)
+    assert diary.told() == 0
 
 
 def test_another_room_at_the_same_hour_is_history_and_no_news(diary):

@@ -175,6 +175,30 @@ def test_a_visit_brought_to_within_a_day_is_told_once(house):
     assert live(course)[Purpose.VISIT] == 0
 
 
+def test_however_many_visits_are_cancelled_the_patient_is_told_once(house, course):
+    """The last one leaves none to tell of, and that is told."""
+    left(course)
+    for ordinal in range(1, 7):
+        mailroom.cancel(house, course, ordinal, now=NOW + DAY, changed=True)
+        assert live(course)[Purpose.CHANGED] == 1
+    assert live(course) == {Purpose.CHANGED: 1}
+
+
+def test_whoever_was_never_told_of_her_dates_is_not_told_that_none_is_left(house, course):
+    for ordinal in range(1, 7):
+        mailroom.cancel(house, course, ordinal, now=NOW, changed=True)
+    assert live(course) == {}
+
+
+def test_the_last_date_cancelled_after_the_others_were_told_is_told_too(house, course):
+    left(course)
+    for ordinal in range(1, 6):
+        mailroom.cancel(house, course, ordinal, now=NOW + DAY, changed=True)
+    left(course)
+    mailroom.cancel(house, course, 6, now=NOW + 2 * DAY, changed=True)
+    assert live(course) == {Purpose.CHANGED: 1}
+
+
 def test_planning_again_leaves_the_message_about_a_change(house, course):
     left(course)
     moved(house, course, 2, SIX[1] + timedelta(hours=1), now=NOW + DAY)

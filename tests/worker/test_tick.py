@@ -112,6 +112,47 @@ def test_a_cancelled_visit_is_not_reminded_of(house, course):
     assert "Wed, Mar 11" in kept.messages[1].get_body(("plain",)).get_content(), "the second is the first now"
 
 
+def test_a_cancelled_visit_is_told_of_with_the_dates_that_are_left(house, course):
+    noon = NOW + timedelta(hours=3)
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        mailroom.cancel(house, course, 1, now=noon, changed=True)
+        worker(port).tick(noon + timedelta(minutes=10))
+        worker(port).tick(noon + timedelta(minutes=20))
+    assert [message["Subject"] for message in kept.messages] == ["Your appointments", "Your appointments have changed"]
+    text = kept.messages[1].get_body(("plain",)).get_content()
+    assert "Mar 9" not in text
+    assert "Wed, Mar 11" in text
+    assert "Fri, Mar 13" in text
+
+
+def test_whoever_has_no_date_left_is_told_so(house, course):
+    """Also where the message about an earlier change still waits: it says what is so when it leaves."""
+    noon = NOW + timedelta(hours=3)
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        for ordinal in (1, 2, 3):
+            mailroom.cancel(house, course, ordinal, now=noon, changed=True)
+        worker(port).tick(noon + timedelta(minutes=10))
+        for day in range(40):
+            worker(port).tick(noon + day * DAY)
+    assert [message["Subject"] for message in kept.messages] == ["Your appointments", "Your appointments have changed"]
+    [_, message] = kept.messages
+    assert "No date is left" in message.get_body(("plain",)).get_content()
+    assert "Mar" not in message.get_body(("plain",)).get_content()
+    assert all(part.get_content_type() != "text/calendar" for part in message.walk())
+
+
+def test_a_message_about_a_change_that_comes_too_late_does_not_say_that_none_is_left(house, course):
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        mailroom.change_visit(house, course, 3, now=NOW, changed=True)
+        for ordinal in (1, 2, 3):
+            mailroom.change_visit(house, course, ordinal, now=NOW, status=VisitStatus.ARRIVED)
+        worker(port).tick(NOW + timedelta(minutes=10))
+    assert len(kept.messages) == 1
+
+
 def test_a_moved_visit_is_reminded_of_at_its_new_time(house, course):
     later = STARTS[0] + timedelta(hours=3)
     mailroom.change_visit(house, course, 1, now=NOW, starts_at=later, ends_at=later + timedelta(hours=2))

@@ -28,7 +28,7 @@ class Facts:
     phone: str
     zone: ZoneInfo
     country: str
-    starts: Sequence[datetime]  # of the visits it speaks of
+    starts: Sequence[datetime]  # of the visits it speaks of; none where it says that none is left
     link: str | None
     language: str = "en"
 
@@ -70,7 +70,7 @@ def subject(facts: Facts) -> str:
         Purpose.THERAPY: _("How are you this week?"),
         Purpose.CHECK_IN: _("How have you been?"),
         Purpose.LATE_CHECK_IN: _("How have you been?"),
-        Purpose.CHANGED: _("Your new appointments"),
+        Purpose.CHANGED: _("Your appointments have changed"),
         Purpose.CLOSED: _("We are closed: please do not come"),
     }[facts.purpose]
 

@@ -157,6 +157,8 @@ class Fit(StrEnum):
 _BEFORE = frozenset({Purpose.ITINERARY, Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.CHANGED, Purpose.CLOSED})
 # What no cadence asks for: somebody changed the plan, and the message tells of it.
 TOLD_ONCE = frozenset({Purpose.CHANGED, Purpose.CLOSED})
+# Whoever changes one date often changes another, or makes up for what was cancelled: one message says it all.
+SETTLES = timedelta(minutes=10)
 CLOSED_WITHIN = timedelta(minutes=10)  # whoever isn't known to be reached by then is called
 
 

@@ -199,7 +199,8 @@ def _consequences(making: _Making) -> None:
     if move is Move.DISCHARGE:
         _open_review(making)
     if story.MOVES[move].target in story.OVER:
-        plan_again(making.session, making.actor, making.record, now=making.now)
+        off = move is Move.CANCEL and making.visit.starts_at > making.now
+        plan_again(making.session, making.actor, making.record, now=making.now, changed=off)
 
 
 def _open_review(making: _Making) -> None:
@@ -236,8 +237,12 @@ def _keep_given(making: _Making) -> None:
     dose.given_mg = computed if typed is None else typed
 
 
-def plan_again(session: Session, actor: Actor, record: VisitRecord, *, now: datetime) -> None:
-    """Let course, tasks and messages follow from what just became of a visit."""
+def plan_again(session: Session, actor: Actor, record: VisitRecord, *, now: datetime, changed: bool = False) -> None:
+    """Let course, tasks and messages follow from what just became of a visit.
+
+    Args:
+        changed: A date that was told is off; the patient is told which are left.
+    """
     course = record.course
     visits = list(session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)))
     done = sum(visit.status is VisitStatus.DISCHARGED for visit in visits)
@@ -246,7 +251,7 @@ def plan_again(session: Session, actor: Actor, record: VisitRecord, *, now: date
     elif course.status is CourseStatus.COMPLETED and done < record.protocol.visits:
         course.status, course.ended_at = CourseStatus.ACTIVE, None
     followup.plan_for_course(session, actor, course, visits, now=now)
-    reminders.plan_for_course(session, actor, course, visits, now=now)
+    reminders.plan_for_course(session, actor, course, visits, now=now, changed=changed)
 
 
 def _undo(making: _Making) -> None:

@@ -18,7 +18,7 @@ from tracker.rules import cadence
 from tracker.rules.cadence import Fit, Purpose, QuietHours
 from tracker.rules.delivery import LEASE, MOVES, Event, next_try
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus
+from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus, VisitStatus
 from tracker.services import audit, links, undelivered
 from tracker.text import gettext as _
 
@@ -56,7 +56,7 @@ class Letter:
     contact_id: UUID
     address: str
     about: datetime
-    visits: tuple[VisitTime, ...]  # those to come (itinerary), else the one it is about
+    visits: tuple[VisitTime, ...]  # those to come (itinerary; none if all are off), else the one it is about
     link: PatientLink | None
     course_id: UUID
     versions: int  # of all visits of the course: any change makes it another number
@@ -172,7 +172,8 @@ def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict |
     visits = session.scalars(select(Visit).where(Visit.course_id == row.course_id).order_by(Visit.starts_at)).all()
     clinic = session.get_one(Clinic, row.clinic_id)
     told = [v for v in visits if v.id == row.visit_id or (row.visit_id is None and _to_come(v))]
-    verdict = _untimely(row, told, now) or _quiet(row, clinic, now)
+    verdict = _untimely(row, told, now) if told else _about_none(row, visits)
+    verdict = verdict or _quiet(row, clinic, now)
     if verdict:
         return verdict
     point, why_not = reach(session, row.patient_id)
@@ -200,9 +201,13 @@ def _to_come(visit: Visit) -> bool:
     return visit.status in cadence.AHEAD and visit.lost_at is None
 
 
+def _about_none(row: Reminder, visits: Sequence[Visit]) -> Verdict | None:
+    """Nothing is said where no visit is to come, but that it is so, if what was to come was cancelled."""
+    off = any(visit.status is VisitStatus.CANCELLED and visit.starts_at > row.subject_at for visit in visits)
+    return None if off and row.purpose is Purpose.CHANGED else Verdict(Event.CANCEL, _("No visit is to come."))
+
+
 def _untimely(row: Reminder, told: Sequence[Visit], now: datetime) -> Verdict | None:
-    if not told:
-        return Verdict(Event.CANCEL, _("No visit is to come."))
     if row.visit_id is not None and told[0].starts_at != row.subject_at:
         return Verdict(Event.SUPERSEDE, _("The visit moved; another message takes its place."))
     fits = cadence.fit(row.purpose, told[0].status)

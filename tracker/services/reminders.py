@@ -18,7 +18,7 @@ from tracker.rules import cadence
 from tracker.rules.cadence import Purpose, QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
 from tracker.services import clinic, delivery, links
 from tracker.services.clinic import ClinicInfo
 from tracker.text import gettext as _
@@ -111,17 +111,20 @@ def _wanted(
 def _change(
     session: Session, place: ClinicInfo, course: Course, visits: Sequence[Visit], now: datetime
 ) -> Wanted | None:
-    """Return the message that says which dates are to come now; None if none is needed."""
+    """Return the message that says which dates are to come now, or that none is left; None if none is needed."""
     ahead = [visit.starts_at for visit in visits if visit.status in cadence.AHEAD and visit.lost_at is None]
+    off = [visit.starts_at for visit in visits if visit.status is VisitStatus.CANCELLED and visit.starts_at > now]
+    about = ahead or off
     waiting = select(Reminder.id).where(
         Reminder.course_id == course.id,
         Reminder.purpose.in_((Purpose.ITINERARY, Purpose.CHANGED)),
         Reminder.status.in_(UNSENT),
     )
-    if not ahead or session.scalar(waiting.limit(1)):
+    if not about or session.scalar(waiting.limit(1)):
         return None
-    until = max(min(ahead) - cadence.LAST_CALL, now + cadence.LAST_CALL)
-    due_at = max(now, cadence.outside_quiet(now, zone=place.zone, quiet=QuietHours(), until=until))
+    until = max(min(about) - cadence.LAST_CALL, now + cadence.LAST_CALL)
+    settled = now + cadence.SETTLES
+    due_at = max(now, cadence.outside_quiet(settled, zone=place.zone, quiet=QuietHours(), until=until))
     return Wanted(Purpose.CHANGED, None, now, due_at, max(until, due_at + cadence.LAST_CALL))
 
 

@@ -60,7 +60,7 @@ def cancel(visit_id: UUID) -> ResponseReturnValue:
         bedside.make_move(session, g.actor, visit_id, asked, now=g.now)
         return url_for("moves.missing", visit_id=visit_id)
 
-    said = _("The visit is cancelled. Its place is free.")
+    said = _("The visit is cancelled, its place is free. The patient is told by e-mail where that is allowed.")
     form = parse(CancelVisit, request.form)
     return attempt(form, do, lambda form, status: _move_page(visit_id, form, status), done=said)
 
