@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from tracker.schema import rewrite_sqlite
+
 revision = "0007"
 down_revision = "0006"
 
@@ -104,24 +106,7 @@ def downgrade() -> None:
 def _allow_purposes(before: Sequence[str], after: Sequence[str]) -> None:
     old, new = (f"purpose IN ({', '.join(repr(one) for one in words)})" for words in (before, after))
     if op.get_bind().dialect.name == "sqlite":
-        _rewrite("reminder", old, new)
+        rewrite_sqlite(op.get_bind(), "reminder", old, new)
     else:
         op.drop_constraint("ck_reminder_purpose", "reminder")
         op.create_check_constraint(op.f("ck_reminder_purpose"), "reminder", sa.text(new))
-
-
-def _rewrite(table: str, old: str, new: str) -> None:
-    """Change a constraint in a table's text, as SQLite's manual has it where no row changes ("ALTER TABLE", 7)."""
-    connection = op.get_bind()
-    (count,) = connection.exec_driver_sql(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ? AND instr(sql, ?) > 0", (table, old)
-    ).one()
-    if count != 1:
-        raise RuntimeError(f"{table} isn't as this migration knows it")
-    (version,) = connection.exec_driver_sql("PRAGMA schema_version").one()
-    connection.exec_driver_sql("PRAGMA writable_schema=ON")
-    connection.exec_driver_sql(
-        "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = ?", (old, new, table)
-    )
-    connection.exec_driver_sql(f"PRAGMA schema_version={version + 1}")
-    connection.exec_driver_sql("PRAGMA writable_schema=RESET")

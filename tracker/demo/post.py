@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from tracker.channels.outbox import Outbox
 from tracker.demo.days import at
 from tracker.demo.house import House
 from tracker.models import Attempt, ContactPoint, Reminder, WorkerHeartbeat
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus
+from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus
 from tracker.services import outbox
 from tracker.worker import Worker
 
@@ -25,11 +26,12 @@ def letters_begin(house: House) -> datetime:
 def mark_old(session: Session, house: House) -> None:
     """Let everything that was due earlier have arrived."""
     query = select(ContactPoint).where(ContactPoint.channel == ContactChannel.EMAIL)
-    point_of = {point.patient_id: point for point in session.scalars(query)}
+    point_of: dict[UUID | None, ContactPoint] = {point.patient_id: point for point in session.scalars(query)}
     for row in session.scalars(select(Reminder).where(Reminder.send_at < letters_begin(house))):
         point = point_of[row.patient_id]
         row.status, row.attempts, row.lease_epoch = ReminderStatus.ACCEPTED, 1, 1
-        row.changed_at, row.contact_point_id = row.send_at, point.id
+        row.channel, row.contact_point_id = ReminderChannel.EMAIL, point.id
+        row.changed_at = row.sent_at = row.send_at
         session.add(
             Attempt(
                 clinic_id=row.clinic_id,

@@ -15,7 +15,17 @@ from tracker.models.bedside import (
 )
 from tracker.models.clinic import Clinic, OpeningHours, Setting
 from tracker.models.job import Job
-from tracker.models.messages import Attempt, OutboxMessage, Reminder, WorkerHeartbeat
+from tracker.models.messages import (
+    Attempt,
+    JobRun,
+    OutboxMessage,
+    ProviderEvent,
+    ProviderState,
+    Reminder,
+    ReminderEvent,
+    Sending,
+    WorkerHeartbeat,
+)
 from tracker.models.outcomes import ScaleResponse, Task
 from tracker.models.people import (
     Allergy,
@@ -49,6 +59,7 @@ __all__ = [
     "GuessCount",
     "InfusionOrder",
     "Job",
+    "JobRun",
     "LoginSession",
     "Medicine",
     "Note",
@@ -58,11 +69,15 @@ __all__ = [
     "PatientLink",
     "PortalSession",
     "ProtocolVersion",
+    "ProviderEvent",
+    "ProviderState",
     "RecoveryNote",
     "Reminder",
+    "ReminderEvent",
     "RequestKey",
     "Resource",
     "ScaleResponse",
+    "Sending",
     "Setting",
     "Shift",
     "SideEffect",

@@ -24,6 +24,7 @@ class UserAccount(Base):
     auth_version: Mapped[int] = mapped_column(default=1)  # a higher one ends every session
     created_at: Mapped[Instant]
     disabled_at: Mapped[Instant | None]
+    no_digest_at: Mapped[Instant | None]  # since when no e-mail each morning says what is due
 
 
 class LoginSession(Base):

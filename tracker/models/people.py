@@ -120,6 +120,7 @@ class Patient(Base):
     search_text: Mapped[Body]  # family name first; plain letters, birth date, digits of telephones: rules.lookup
     birth_date: Mapped[date]
     language: Mapped[str] = mapped_column(default="en")  # ISO 639-1
+    zone_name: Mapped[str | None]  # IANA, where the patient lives; none: as the clinic. Quiet hours are counted there
     intake_status: Mapped[IntakeStatus]
     diagnosis: Mapped[Line] = mapped_column(default="")  # as the practice words it; a course has its indication
     allergies_asked_at: Mapped[Instant | None]  # asked and none is not the same as never asked
@@ -177,7 +178,9 @@ class ContactPoint(Base):
     consent_at: Mapped[Instant | None]
     consent_by: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
     consent_wording: Mapped[Line | None]
+    more_texts_at: Mapped[Instant | None]  # agreed to more texts a week than the clinic's limit
     opted_out_at: Mapped[Instant | None]
+    opted_out_how: Mapped[str | None]  # "text: STOP", "link", "told us"
     invalid_at: Mapped[Instant | None]  # the mail server said nobody lives there
     ended_at: Mapped[Instant | None]  # replaced by another address
 

@@ -26,6 +26,10 @@ class Purpose(StrEnum):
     LATE_CHECK_IN = "late_check_in"
     CHANGED = "changed"  # dates of a series are others now: all that are to come
     CLOSED = "closed"  # a day fell out: do not come, we will call
+    SAME_DAY = "same_day"  # the morning of a visit nobody has confirmed yet
+    QUESTIONNAIRE = "questionnaire"  # a questionnaire of the follow-up plan is due
+    DIGEST = "digest"  # to staff, each morning: what is due today
+    TEST = "test"  # to oneself, from the settings page: does this channel work
 
 
 # Nothing is asked of the patient so late that nobody can act on it: they are fasting and on their way.

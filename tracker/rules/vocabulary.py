@@ -73,7 +73,8 @@ class ContactChannel(StrEnum):
     """How a patient can be reached."""
 
     EMAIL = "email"
-    PHONE = "phone"
+    PHONE = "phone"  # to call
+    SMS = "sms"  # the same telephone perhaps, but to write to: a consent of its own
 
 
 class CareRole(StrEnum):
@@ -125,6 +126,7 @@ class ReminderChannel(StrEnum):
     """How a message goes out."""
 
     EMAIL = "email"
+    SMS = "sms"
 
 
 class ReminderStatus(StrEnum):
@@ -133,7 +135,9 @@ class ReminderStatus(StrEnum):
     SCHEDULED = "scheduled"
     LEASED = "leased"
     SENDING = "sending"
-    ACCEPTED = "accepted"
+    ACCEPTED = "accepted"  # the mail server, or the provider of texts, has it
+    DELIVERED = "delivered"  # and says that it arrived
+    BOUNCED = "bounced"  # or that it can't
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"

@@ -18,7 +18,7 @@ from tracker.rules import cadence
 from tracker.rules.cadence import Fit, Purpose, QuietHours
 from tracker.rules.delivery import LEASE, MOVES, Event, next_try
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus, VisitStatus
 from tracker.services import audit, links, undelivered
 from tracker.text import gettext as _
 
@@ -167,7 +167,7 @@ def sweep(session: Session, *, now: datetime) -> Swept:
 def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict | None:
     """Return what to say, or what is to become of the message instead; None if it isn't this worker's any more."""
     row = session.scalars(select(Reminder).where(*_mine(lease), Reminder.status == ReminderStatus.LEASED)).first()
-    if row is None or row.course_id is None:
+    if row is None or row.course_id is None or row.patient_id is None:
         return None
     visits = session.scalars(select(Visit).where(Visit.course_id == row.course_id).order_by(Visit.starts_at)).all()
     clinic = session.get_one(Clinic, row.clinic_id)
@@ -292,6 +292,8 @@ def mark(session: Session, letter: Letter, *, now: datetime, seconds: float) -> 
         may_be_written_to,
         now=now,
         attempts=Reminder.attempts + 1,
+        channel=ReminderChannel.EMAIL,
+        sent_at=now,
         contact_point_id=letter.contact_id,
     )
     for row in marked:

@@ -43,7 +43,7 @@ class Line:
     """One message in a list."""
 
     id: UUID
-    patient_id: UUID
+    patient_id: UUID | None  # none: it goes to staff
     patient_name: str
     what: str
     about: datetime | None  # start of its visit

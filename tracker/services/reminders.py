@@ -18,7 +18,7 @@ from tracker.rules import cadence
 from tracker.rules.cadence import Purpose, QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import ReminderStatus, VisitStatus
 from tracker.services import clinic, delivery, links
 from tracker.services.clinic import ClinicInfo
 from tracker.text import gettext as _
@@ -158,7 +158,6 @@ def _row(course: Course, message: Wanted, now: datetime) -> dict[str, Any]:
         "subject_id": message.visit_id or course.id,
         "subject_at": message.about,
         "purpose": message.purpose,
-        "channel": ReminderChannel.EMAIL,
         "send_at": message.due_at,
         "expires_at": message.expires_at,
         "status": ReminderStatus.SCHEDULED,
