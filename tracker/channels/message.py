@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -89,6 +89,10 @@ class Outcome:
     stage: str
     said: str = ""
     bad_address: bool = False
+    external_id: str | None = None  # the provider's name for it, which its receipts carry
+    segments: int | None = None  # what a text was cut into
+    spent: bool = True  # whether this counts as a try: being told to come back later doesn't
+    wait: timedelta | None = None  # how long the provider asked to be left alone
 
 
 class Channel(Protocol):

@@ -20,6 +20,8 @@ class Event(StrEnum):
     RELEASE = "release"  # the worker gave it back, or died before the mark
     MARK = "mark"  # about to touch the network
     ACCEPT = "accept"  # the receiving server took it
+    DELIVER = "deliver"  # a receipt, or a person, says that it arrived
+    BOUNCE = "bounce"  # a receipt says that it can't
     DEFER = "defer"  # refused before it was handed over: try again later
     REFUSE = "refuse"  # refused for good, or it couldn't be written at all
     LOSE = "lose"  # handed over or not: nobody knows
@@ -27,6 +29,7 @@ class Event(StrEnum):
     CANCEL = "cancel"  # its visit is off
     SUPERSEDE = "supersede"  # its visit moved; another message takes its place
     SUPPRESS = "suppress"  # not to be sent: no consent, no address
+    RESEND = "resend"  # a person wants it sent again, and says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
         Event.RELEASE: Move(frozenset({S.LEASED}), S.SCHEDULED),
         Event.MARK: Move(frozenset({S.LEASED}), S.SENDING),
         Event.ACCEPT: Move(frozenset({S.SENDING}), S.ACCEPTED),
+        # A receipt may come before the sender has written down what it was told, or after it died.
+        Event.DELIVER: Move(frozenset({S.SENDING, S.ACCEPTED, S.UNCERTAIN}), S.DELIVERED),
+        Event.BOUNCE: Move(frozenset({S.SENDING, S.ACCEPTED, S.UNCERTAIN}), S.BOUNCED),
         Event.DEFER: Move(frozenset({S.SENDING}), S.SCHEDULED),
         Event.REFUSE: Move(frozenset({S.LEASED, S.SENDING}), S.FAILED),
         Event.LOSE: Move(frozenset({S.SENDING}), S.UNCERTAIN),
@@ -54,6 +60,9 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
         Event.CANCEL: Move(UNSENT, S.CANCELLED),
         Event.SUPERSEDE: Move(UNSENT, S.SUPERSEDED),
         Event.SUPPRESS: Move(UNSENT, S.SUPPRESSED),
+        Event.RESEND: Move(
+            frozenset({S.ACCEPTED, S.BOUNCED, S.FAILED, S.UNCERTAIN, S.EXPIRED, S.SUPPRESSED}), S.SCHEDULED
+        ),
     }
 )
 
