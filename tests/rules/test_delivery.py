@@ -29,10 +29,24 @@ def test_what_is_marked_is_not_called_back(event):
         after(S.SENDING, event)
 
 
-@given(st.sampled_from(sorted(set(S) - LIVE)), st.sampled_from(sorted(Event)))
+AFTERWARDS = {Event.DELIVER, Event.BOUNCE, Event.RESEND}  # what a receipt or a person may say of what has ended
+
+
+@given(st.sampled_from(sorted(set(S) - LIVE)), st.sampled_from(sorted(set(Event) - AFTERWARDS)))
 def test_an_end_is_an_end(status, event):
     with pytest.raises(ValueError, match=f"that is {status}"):
         after(status, event)
+
+
+@given(st.sampled_from(sorted({S.DELIVERED, S.CANCELLED, S.SUPERSEDED})), st.sampled_from(sorted(Event)))
+def test_what_arrived_or_is_off_stays_so(status, event):
+    with pytest.raises(ValueError, match=f"that is {status}"):
+        after(status, event)
+
+
+def test_what_nobody_marked_has_no_receipt():
+    for event in (Event.DELIVER, Event.BOUNCE):
+        assert not MOVES[event].sources & UNSENT
 
 
 def test_only_a_marked_message_can_be_accepted_and_only_a_leased_one_marked():
