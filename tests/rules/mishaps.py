@@ -152,10 +152,11 @@ class Mishap:
     def faults(self, damage: Damage, found: Repair) -> list[str]:
         """List in words what is wrong with a repair."""
         moved = {change.visit.id: change.to for change in found.changes}
+        course_of = {visit.id: course for course in damage.courses for visit in course.visits}
         return [
             *self._account(damage, found),
             *self._overlaps(damage, moved),
-            *(fault for change in found.changes for fault in self._place(change.course, change.visit, change.to)),
+            *(fault for one in found.changes for fault in self._place(course_of[one.visit.id], one.visit, one.to)),
             *(fault for course in damage.courses for fault in self._gaps(course, moved)),
         ]
 
@@ -170,14 +171,14 @@ class Mishap:
         if {*unplaced} | {one for one in moved if known[one].lost} != lost:
             yield "not every lost visit is told of"
         for change in found.changes:
-            if known[change.visit.id] != change.visit or change.visit not in change.course.visits:
+            if known[change.visit.id] != change.visit:
                 yield "a change of an unknown visit"
             if change.visit.fixed or change.visit.starts_at < self.now:
                 yield f"{change.visit.id.int} is fixed but moved"
             if {*change.to.claims} == {*change.visit.claims}:
                 yield f"{change.visit.id.int} is moved to where it is"
-            if change.to.ordinal != change.visit.ordinal or change.cost < 0:
-                yield "another ordinal, or a cost below nothing"
+            if change.to.ordinal != change.visit.ordinal:
+                yield "another ordinal"
 
     def _overlaps(self, damage: Damage, moved: dict[UUID, PlannedVisit]) -> Iterator[str]:
         """Nothing is held twice, whether it is new, kept, frozen, or kept by a lost visit that has no other place."""

@@ -50,12 +50,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class Change:
-    """One visit that goes elsewhere; `visit.lost` says whether it had to, or makes room. `cost`: see `costs`."""
+    """One visit that goes elsewhere; `visit.lost` says whether it had to, or makes room."""
 
     visit: Standing
-    course: Standings
     to: PlannedVisit
-    cost: int
 
 
 @dataclass(frozen=True)
@@ -63,29 +61,18 @@ class Repair:
     """What was found: the changes, the lost visits that stay without a place, and how far from proven it stopped.
 
     `least_unplaced` and `least_touched` are proven: no repair leaves fewer visits without a place; and none that leaves
-    as few touches fewer others. `least_cost` is what days, hours and rooms cost at least; 0 if that wasn't looked at.
+    as few touches fewer others.
     """
 
     changes: tuple[Change, ...] = ()
     unplaced: tuple[Standing, ...] = ()
     least_unplaced: int = 0
     least_touched: int = 0
-    least_cost: int = 0
 
     @property
     def touched(self) -> int:
         """How many visits move that hadn't lost their place."""
         return sum(not change.visit.lost for change in self.changes)
-
-    @property
-    def cost(self) -> int:
-        """What the days, hours and rooms of all changes cost."""
-        return sum(change.cost for change in self.changes)
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Less is better."""
-        return len(self.unplaced), self.touched, self.cost
 
 
 def taken(free: FreeTime, claims: Sequence[PlannedClaim]) -> FreeTime:

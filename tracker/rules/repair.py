@@ -37,26 +37,26 @@ def repair(
         if (len(best.unplaced), best.touched) == divmod(bound, MISSING) or not go_on(name):
             break
         search = everything if name == "others" else Search(Places(damage, _movable(damage, name, best)))
-        choices, proven, least_cost = _solve(search, choices, name, monotonic() + share * (until - monotonic()))
+        choices, proven = _solve(search, choices, name, monotonic() + share * (until - monotonic()))
         bound = max(bound, proven) if name == "others" else bound
-        best = _repair(damage, choices, bound, least_cost)
+        best = _repair(damage, choices, bound)
     return best
 
 
-def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Choices, int, int]:
-    """Return the best choices of one stage; and what was proven of what counts most, and of the cost."""
+def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Choices, int]:
+    """Return the best choices of one stage, and what was proven of what counts most."""
     search.begin(known)
     most = int(LITERALS * (until - monotonic()))
     small = stage != "courses" and size(search.places, most) <= most
     search.improve(monotonic() + (until - monotonic()) / 6 if small else until)
     if not small or search.total <= search.bound:
-        return search.choices, _counted(search.bound), 0
+        return search.choices, _counted(search.bound)
     return _proven(Model(Spots(search.places)), search, until)
 
 
-def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int, int]:
+def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int]:
     """Let CP-SAT improve what was found: what counts most, unless that can't be less; then the cost."""
-    choices, least, bound, least_cost = search.choices, _counted(search.total), _counted(search.bound), 0
+    choices, least, bound = search.choices, _counted(search.total), _counted(search.bound)
     model.begin_with(choices)
     if bound < least and (found := model.least(model.missing(), (until - monotonic()) * 0.7)):
         bound = max(bound, found[1])
@@ -64,11 +64,10 @@ def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int, i
             choices, least = model.choices(), found[0]
             model.begin_with(choices)
     model.model.add(model.missing() <= least)
-    if found := model.least(model.cost(), until - monotonic()):
-        least_cost = found[1]
-        if found[0] < sum(choice.cost for choice in choices.values()):
-            choices = model.choices()
-    return choices, bound, least_cost
+    found = model.least(model.cost(), until - monotonic())
+    if found and found[0] < sum(choice.cost for choice in choices.values()):
+        choices = model.choices()
+    return choices, bound
 
 
 def _counted(price: int) -> int:
@@ -76,15 +75,11 @@ def _counted(price: int) -> int:
     return price // UNPLACED * MISSING + price % UNPLACED // TOUCHED
 
 
-def _repair(damage: Damage, choices: Choices, bound: int, least_cost: int = 0) -> Repair:
-    coming = [(course, visit) for course, visit in _coming(damage) if visit.id in choices or visit.lost]
-    changes = tuple(
-        Change(visit, course, choices[visit.id].to, choices[visit.id].cost)
-        for course, visit in coming
-        if visit.id in choices
-    )
-    unplaced = tuple(visit for _course, visit in coming if visit.id not in choices)
-    return Repair(changes, unplaced, *divmod(bound, MISSING), least_cost)
+def _repair(damage: Damage, choices: Choices, bound: int) -> Repair:
+    coming = [visit for _course, visit in _coming(damage)]
+    changes = tuple(Change(visit, choices[visit.id].to) for visit in coming if visit.id in choices)
+    unplaced = tuple(visit for visit in coming if visit.lost and visit.id not in choices)
+    return Repair(changes, unplaced, *divmod(bound, MISSING))
 
 
 def _coming(damage: Damage) -> Iterator[tuple[Standings, Standing]]:
