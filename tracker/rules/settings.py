@@ -29,6 +29,7 @@ _FASTING = "Clinics range from a light snack to 8 h; 6 h solids and 2 h clear dr
 _OURS = "Our default; confirm with your physician"
 _LABEL = "Esketamine label: weigh benefit and risk above 140/90"
 _REVIEW = "Review of published practice and clinic protocols; Yip 2022"
+_TEXTS = "47 CFR 64.1200(a)(9)(iv): one a day and three a week without consent to more"
 _MONITORING = "Riva-Posse 2018: every 10 min during, every 15 min after (684 infusions)"
 
 
@@ -88,6 +89,8 @@ _ALL = (
     _s("prepare.food_hours", "No solid food before a visit for", "6", "hours", "2", "12", _FASTING),
     _s("prepare.drink_hours", "No drink before a visit for", "2", "hours", "1", "12", _FASTING),
     _s("safety.clock_clinic", "A suicide answer is seen to within, in the clinic", "15", "min", "5", "240", _OURS),
+    _s("texts.a_day", "Texts to one patient in a day, at most", "1", "texts", "0", "10", _TEXTS),
+    _s("texts.a_week", "Texts to one patient in seven days, at most", "3", "texts", "0", "30", _TEXTS),
     _s("safety.clock_remote", "A suicide answer is seen to within, from home", "30", "min", "5", "1440", _OURS),
 )
 REGISTRY: dict[str, Setting] = {setting.key: setting for setting in _ALL}
