@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from tests import claims
 from tests.conftest import NOW
 from tests.services.diary import MONDAY, Diary, command, count
 from tracker import db, jobs
 from tracker.errors import Refused, Stale
-from tracker.models import Closure, Job, Reminder, Task, Visit
+from tracker.models import Closure, Job, Reminder, Shift, Task, Visit
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import Indication, JobStatus, ReminderStatus
-from tracker.services import booking, closing, damage, moving, places, repair
+from tracker.services import affected, booking, clinic, closing, damage, hours, moving, places, repair
 from tracker.services import jobs as job_rows
 
 PATIENCE = 30  # seconds
@@ -121,9 +122,27 @@ def test_a_search_that_was_stopped_proposes_what_it_has_and_loses_nobody(diary):
     assert count(Task, Task.kind == "no_place") == 2
 
 
-def test_whoever_is_booked_while_the_day_is_closed_is_told_too(diary):
-    """Her booking is under way when the day is closed: it ends first, and she is among those who hear of it."""
-    plan = next(one for one in diary.options("Cleo").plans if one.starts[0].date() == MONDAY)
+def one_after_the_other(first: Callable[[Session], Any], second: Callable[[Session], Any]) -> list[str]:
+    """Do one thing, and begin the other before it is committed; return what became of each."""
+    done = threading.Event()
+
+    def begin() -> None:
+        with db.transaction() as session:
+            first(session)
+            done.set()
+            time.sleep(1)  # the other one waits by now
+
+    def follow() -> None:
+        assert done.wait(PATIENCE)
+        with db.transaction() as session:
+            second(session)
+
+    return at_once(begin, follow)
+
+
+def booking_of(diary: Diary, name: str) -> Callable[[Session], Any]:
+    """Return what somebody does who books a series from Monday on."""
+    plan = next(one for one in diary.options(name).plans if one.starts[0].date() == MONDAY)
     wanted = command(
         booking.BookCourse,
         protocol_id=diary.protocols["B"],
@@ -131,24 +150,68 @@ def test_whoever_is_booked_while_the_day_is_closed_is_told_too(diary):
         indication=Indication.TRD,
         visit=tuple(places.as_place(visit) for visit in plan.visits),
     )
-    booked, cleo = threading.Event(), diary.people["Cleo"]
+    person = diary.people[name]
+    return lambda session: booking.book_course(session, diary.house.coordinator, person, wanted, now=NOW)
 
-    def book() -> None:
-        with db.transaction() as session:
-            booking.book_course(session, diary.house.coordinator, cleo, wanted, now=NOW)
-            booked.set()
-            time.sleep(1)  # the other one waits by now
 
-    def shut() -> None:
-        assert booked.wait(PATIENCE)
-        with db.transaction() as session:
-            closing.close(session, diary.house.coordinator, command(closing.CloseDay, day=MONDAY), now=NOW)
+def test_whoever_is_booked_while_the_day_is_closed_is_told_too(diary):
+    """Her booking is under way when the day is closed: it ends first, and she is among those who hear of it."""
+    book, cleo = booking_of(diary, "Cleo"), diary.people["Cleo"]
 
-    assert at_once(book, shut) == ["done", "done"]
+    def shut(session: Session) -> None:
+        closing.close(session, diary.house.coordinator, command(closing.CloseDay, day=MONDAY), now=NOW)
+
+    assert one_after_the_other(book, shut) == ["done", "done"]
     with db.read() as session:
         lost = {one.patient_id for one in session.query(Visit).where(Visit.lost_at.is_not(None))}
     assert cleo in lost
     assert count(Reminder, Reminder.purpose == Purpose.CLOSED, Reminder.patient_id == cleo) == 1
+
+
+def entering(diary: Diary, who: str, **more: Any) -> Callable[[Session], Any]:
+    """Return what somebody does who enters hours from Monday on."""
+    sent = {"who": str(diary.house.resources.get(who, who)), "first_day": MONDAY, "reason": "snow"} | more
+    return lambda session: hours.enter(session, diary.house.coordinator, command(hours.EnterHours, **sent), now=NOW)
+
+
+def ending_a_shift(diary: Diary) -> Callable[[Session], Any]:
+    """Return what somebody does who ends the only physician's shift on Monday."""
+    with db.read() as session:
+        shift = session.query(Shift).filter_by(resource_id=diary.house.resources["Dr A. Hale"], weekday=0).one()
+    return lambda session: hours.end_weekly(session, diary.house.coordinator, Shift, shift.id, MONDAY, now=NOW)
+
+
+HOURS = {
+    "the clinic closes": lambda diary: entering(diary, hours.WHOLE_CLINIC),
+    "the physician is away": lambda diary: entering(diary, "Dr A. Hale"),
+    "the physician's shift ends": ending_a_shift,
+}
+
+
+@pytest.mark.parametrize("what", HOURS)
+def test_whoever_is_booked_while_somebody_enters_that_nobody_is_there_is_among_those_it_affects(diary, what):
+    enter = HOURS[what](diary)
+    book, hit = booking_of(diary, "Cleo"), set[str]()
+
+    def enter_and_look(session: Session) -> None:
+        enter(session)
+        place = clinic.info(session, diary.house.clinic.id)
+        hit.update(one.patient for one in affected.affected(session, diary.house.coordinator, place, now=NOW))
+
+    assert one_after_the_other(book, enter_and_look) == ["done", "done"]
+    assert "Test, Cleo" in hit
+
+
+@pytest.mark.parametrize("what", HOURS)
+def test_nobody_is_booked_where_it_was_just_entered_that_nobody_is_there(diary, what):
+    enter = HOURS[what](diary)
+    book, cleo = booking_of(diary, "Cleo"), diary.people["Cleo"]
+
+    entered, booked = one_after_the_other(enter, book)
+
+    assert entered == "done"
+    assert booked.endswith(("is closed.", "is not there."))
+    assert count(Visit, Visit.patient_id == cleo) == 0
 
 
 def test_a_visit_cancelled_while_the_day_is_closed_is_off_and_nobody_is_told_to_stay_away_twice(diary):

@@ -20,7 +20,7 @@ from tracker.rules import public_holidays
 from tracker.rules.fields import ClockTime, ComingDay, Command, Line, Number, local_instant
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ResourceKind
-from tracker.services import audit, calendar, clinic
+from tracker.services import audit, calendar, capacity, clinic
 from tracker.services.clinic import ClinicInfo
 from tracker.text import gettext as _
 
@@ -76,6 +76,8 @@ WeeklyModel = type[WeeklyClosure] | type[Shift]
 def enter(session: Session, actor: Actor, wanted: EnterHours, *, now: datetime) -> list[Row]:
     """Enter a closure, an absence, an outage or a shift; return what was written.
 
+    Whoever books or moves meanwhile does so before, and is among those it affects; or after, and finds it there.
+
     Raises:
         Invalid: Something doesn't go together; each fault beside its field.
         NotFound: Who or what is not this clinic's.
@@ -83,6 +85,7 @@ def enter(session: Session, actor: Actor, wanted: EnterHours, *, now: datetime) 
     place = clinic.info(session, actor.clinic_id)
     resource = _resource(session, actor, wanted.who)
     _check(wanted, resource)
+    capacity.lock(session, place)
     rows = list(_rows(session, place, resource, wanted))
     _refuse_twice(session, rows)
     session.add_all(rows)
@@ -222,6 +225,7 @@ def end_weekly(
         NotFound: It is not this clinic's.
         Refused: It is over before that day.
     """
+    capacity.lock(session, clinic.info(session, actor.clinic_id))  # without a shift somebody is away
     asked = clinic.get(session, actor, model, row_id, lock=True)
     if asked.last_day is not None and asked.last_day < from_day:
         raise Refused(_("This is over by then already."), field="from_day")
