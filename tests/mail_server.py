@@ -48,10 +48,11 @@ def mail_server(kept: Kept | None = None, **more) -> Iterator[tuple[Kept, int]]:
 class Misbehaving:
     """A server that speaks by a script: what to answer to each command, by its first word.
 
-    An answer is text; "hang" says nothing more; "reset" cuts the line; "drip" sends a byte now and then, for ever.
+    An answer is text; "hang" says nothing more; "reset" cuts the line; "drip" sends a byte now and then, for ever;
+    "250 kept, bye" says it and cuts the line. A list is for the first time the word comes, the second, ... the rest.
     """
 
-    def __init__(self, **answers: str) -> None:
+    def __init__(self, **answers: str | list[str]) -> None:
         self.answers = {
             "hello": "220 ready",
             "EHLO": "250 here",
@@ -62,6 +63,8 @@ class Misbehaving:
             **answers,
         }
         self.accepted = 0
+        self.lines = 0  # connections there were
+        self.heard: list[str] = []
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -80,6 +83,7 @@ class Misbehaving:
                 line, _ = self._listener.accept()
             except OSError:
                 return
+            self.lines += 1
             threading.Thread(target=self._talk, args=(line,), daemon=True).start()
 
     def _talk(self, line: socket.socket) -> None:
@@ -90,7 +94,7 @@ class Misbehaving:
                 word = command.split()[0].upper().decode() if command.split() else ""
                 if word == "QUIT" or not self._answer(line, word):
                     return
-                if word == "DATA" and self.answers["DATA"].startswith("354"):
+                if word == "DATA" and self.said.startswith("354"):
                     for text in said:
                         if text == b".\r\n":
                             break
@@ -101,6 +105,10 @@ class Misbehaving:
 
     def _answer(self, line: socket.socket, word: str) -> bool:
         answer = self.answers.get(word, "502 what?")
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        self.heard.append(word)
+        self.said = answer
         if answer == "hang":
             self._over.wait(20)
             return False
@@ -110,7 +118,7 @@ class Misbehaving:
             return self._drip(line)
         line.sendall(answer.encode() + b"\r\n")
         self.accepted += word == "dot" and answer.startswith("2")
-        return True
+        return not answer.endswith(", bye")
 
     def _drip(self, line: socket.socket) -> bool:
         for _ in range(200):

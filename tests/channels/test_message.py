@@ -51,6 +51,61 @@ def test_text_page_and_calendar_are_parts_of_it():
     ]
 
 
+@pytest.mark.parametrize("method", ["REQUEST", "CANCEL"])
+def test_the_part_says_what_the_calendar_says(method):
+    calendar = f"BEGIN:VCALENDAR\r\nMETHOD:{method}\r\nEND:VCALENDAR\r\n".encode()
+    [part] = [part for part in message(calendar=calendar).as_email().walk() if part.get_filename()]
+    assert part["Content-Type"].params["method"] == method
+
+
+def test_one_click_ends_it():
+    """The address is longer than a line and stays in one piece: mail programs don't look into encoded words."""
+    where = "https://visits.example.org/v/" + "a" * 150 + "/stop"
+    raw = message(unsubscribe=where).as_bytes()
+    assert f"\r\nList-Unsubscribe: <{where}>\r\n".encode() in raw
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["", "http:///x", "mailto:a@example.org", "https://a/b>, <https://c/d", "https://a/\r\nBcc: e@f", "https://a/ü"],
+)
+def test_what_is_clicked_is_one_plain_address(where):
+    with pytest.raises(ValueError, match="plain web"):
+        message(unsubscribe=where).as_email()
+
+
+def test_nothing_but_seven_bits_goes_over_the_wire():
+    raw = message(text="¿Cómo está?\n" + "ñ" * 2000, html="<p>€</p>", sender_name="Clínica").as_bytes()
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+def text(short: str = "Hello Ada", recipient: str = "+15055550101") -> Message:
+    """Return a text to Ada."""
+    return message(short=short, recipient=recipient)
+
+
+def test_a_text_is_said_in_as_few_segments_as_it_can():
+    assert text("Mañana a las 9 – ¿viene? " + "x" * 60).as_text().segments == 1
+
+
+@pytest.mark.parametrize(
+    ("short", "recipient"),
+    [
+        ("", "+15055550101"),
+        ("x" * 1601, "+15055550101"),
+        ("Hello", "5055550101"),
+        ("Hello", "+1505 5550101"),
+        ("Hi", "+0123456"),
+    ],
+)
+def test_what_is_no_text_or_goes_to_no_number_is_not_sent(short, recipient):
+    with pytest.raises(ValueError):
+        text(short, recipient).as_text()
+
+
 @pytest.mark.parametrize(
     "name", ["A\r\nBcc: eve@example.org", "=?utf-8?q?A=0ABcc:_eve@example.org?=", "A\u2028B", "\0"]
 )
@@ -89,3 +144,11 @@ def test_the_outbox_keeps_it_whole():
     assert outcome.end == "accepted"
     [(_, whole)] = kept
     assert message_from_string(whole, policy=default).get_body(("plain",)).get_content().startswith("Hello Ada,")
+
+
+def test_the_outbox_keeps_a_text_as_a_text():
+    kept = []
+    outcome = Outbox(lambda *what: kept.append(what), texts=True).send(text())
+    assert (outcome.end, outcome.segments) == ("accepted", 1)
+    [(_, whole)] = kept
+    assert message_from_string(whole, policy=default).get_content() == "Hello Ada\n"

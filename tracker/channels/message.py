@@ -10,15 +10,27 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from tracker.rules.gsm import Cut, fit
+
+# A header that is folded inside an address is read by nobody: only encoded words are folded.
+_WIRE = SMTP.clone(cte_type="7bit", max_line_length=998)
+_LONGEST_SAID = 300
+LONGEST_TEXT = 1600  # characters: what Twilio takes, about ten segments
 # Header values are constants, checked addresses, and the clinic's name. Python 3.11's EmailMessage decodes an encoded
 # word in any of them, line breaks included (CVE-2024-6923), so none may look like one.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]|=\?")
+_LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]{1,400}")
+_METHOD = re.compile(rb"^METHOD:([A-Z]+)\r?$", re.MULTILINE)
+_NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")  # E.164
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one person is told. `calendar` is an iCalendar file with METHOD:REQUEST, or nothing."""
+    """What one person is told: all of it by e-mail, or only `short` by a text.
+
+    `unsubscribe` is where a POST of one click ends all messages (RFC 8058), `calendar` an iCalendar file.
+    """
 
     id: UUID  # the reminder's: every try carries the same Message-ID, so that a receiver can tell a second copy
     recipient: str
@@ -29,6 +41,10 @@ class Message:
     html: str
     written_at: datetime
     calendar: bytes | None = None
+    short: str = ""
+    unsubscribe: str | None = None
+    epoch: int = 0  # of the lease it leaves under: with the id, a receipt tells which try it speaks of
+    useful_until: datetime | None = None  # a provider that still has it then shall throw it away
 
     def as_email(self) -> EmailMessage:
         """Return the message as it goes over the wire.
@@ -45,19 +61,49 @@ class Message:
             # No answers from holiday notices, please.
             "Auto-Submitted": "auto-generated",
         }
+        if self.unsubscribe is not None:
+            headers["List-Unsubscribe"] = f"<{_link(self.unsubscribe)}>"
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         email = EmailMessage(policy=SMTP)
         for name, value in headers.items():
             email[name] = value
         email.set_content(self.text)
         email.add_alternative(self.html, subtype="html")
         if self.calendar is not None:
-            email.add_attachment(self.calendar, maintype="text", subtype="calendar", filename="appointments.ics")
+            # The part says by which method, as the file does (RFC 6047 §2.4): clients go by the part.
+            says = _METHOD.search(self.calendar)
+            method = {"method": says[1].decode()} if says else {}
+            email.add_attachment(
+                self.calendar, maintype="text", subtype="calendar", filename="appointments.ics", params=method
+            )
         return email
+
+    def as_text(self) -> Cut:
+        """Return the text as it goes to a telephone, in as few segments as it can be said in.
+
+        Raises:
+            ValueError: There is none, or it is longer than any provider takes, or the number isn't one.
+        """
+        if not self.short or len(self.short) > LONGEST_TEXT:
+            raise ValueError(f"a text has 1 to {LONGEST_TEXT} characters")
+        if not _NUMBER.fullmatch(self.recipient):
+            raise ValueError(f"not a telephone number: {self.recipient!r}")
+        return fit(self.short)
+
+    def as_bytes(self) -> bytes:
+        """Return the e-mail as it goes over the wire. Raises ValueError as `as_email` does."""
+        return self.as_email().as_bytes(policy=_WIRE)
 
 
 def _safe(value: str) -> str:
     if _UNSAFE.search(value):
         raise ValueError(f"not fit for a header: {value!r}")
+    return value
+
+
+def _link(value: str) -> str:
+    if not _LINK.fullmatch(value):
+        raise ValueError("not a plain web address")  # it may be somebody's key: it isn't said
     return value
 
 
@@ -70,6 +116,11 @@ def plain_address(value: str) -> str:
     if not _ADDRESS.fullmatch(value) or _UNSAFE.search(value):
         raise ValueError(f"not a plain e-mail address: {value!r}")
     return value
+
+
+def as_said(words: str) -> str:
+    """Return what a provider said as one line fit to be kept."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)[:_LONGEST_SAID]
 
 
 class End(StrEnum):
@@ -88,7 +139,8 @@ class Outcome:
     end: End
     stage: str
     said: str = ""
-    bad_address: bool = False
+    bad_address: bool = False  # it can't be written to: nobody has it, or it is no mobile number
+    opted_out: bool = False  # the person told the provider to stop
     external_id: str | None = None  # the provider's name for it, which its receipts carry
     segments: int | None = None  # what a text was cut into
     spent: bool = True  # whether this counts as a try: being told to come back later doesn't

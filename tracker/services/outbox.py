@@ -10,7 +10,7 @@ from tracker.models import OutboxMessage, Reminder
 
 def keep(session: Session, reminder_id: UUID, recipient: str, subject: str, whole: str, *, now: datetime) -> None:
     """Keep a message, `whole` as it would have gone over the wire, under its reminder's id."""
-    session.add(
+    session.merge(  # sent again by hand, it is the last that is looked at
         OutboxMessage(
             id=reminder_id,
             clinic_id=session.get_one(Reminder, reminder_id).clinic_id,
