@@ -1,7 +1,9 @@
 """The two ways to the database, and what each refuses."""
 
 import contextlib
+import time
 from datetime import datetime
+from uuid import RFC_4122
 
 import pytest
 from sqlalchemy import select, text
@@ -11,7 +13,7 @@ from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
 from tracker.errors import Busy, Stale
-from tracker.models import Clinic, Patient
+from tracker.models import Clinic, Patient, new_id
 
 
 def cottonwood() -> Clinic:
@@ -89,3 +91,15 @@ def test_a_row_that_somebody_else_saved_first_is_stale(database):
         patient.given_name = "Adele"
     with db.read() as session:
         assert session.get_one(Patient, ada).given_name == "Ada"
+
+
+def test_ids_are_of_version_7_and_sort_by_time():
+    ids = []
+    for _ in range(50):
+        ids.append(new_id())
+        time.sleep(0.00001)  # longer than the clock's step
+
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 50
+    assert {(one.version, one.variant) for one in ids} == {(7, RFC_4122)}
+    assert 0 <= time.time_ns() // 1_000_000 - (ids[0].int >> 80) < 60_000

@@ -1,10 +1,13 @@
 """What all tables share: ids, column types, names of constraints, triggers."""
 
+import os
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from sqlalchemy import DDL, JSON, DateTime, Enum, Float, MetaData, Numeric, String, Text, Uuid, event, text
@@ -17,8 +20,19 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 # SQLAlchemy ships DDL without types.
 _ddl: Callable[[str], Any] = DDL
 
-# Version 7 keeps an index in order of time; Python has it from 3.14 on.
-new_id: Callable[[], uuid.UUID] = getattr(uuid, "uuid7", uuid.uuid4)
+
+def new_id() -> uuid.UUID:
+    """Return a new id: a UUID of version 7, which begins with the time, to a quarter of a microsecond.
+
+    So what is written together lies together in every index; with random ids a booking writes a quarter more pages.
+
+    Source:
+        RFC 9562, sections 5.7 and 6.2 (method 3).
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    noise = int.from_bytes(os.urandom(8), "big") >> 2
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 0b10 << 62 | noise)
 
 
 class UtcInstant(TypeDecorator[datetime]):
@@ -48,13 +62,18 @@ def _in_utc(value: datetime) -> datetime:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
-# SQLite keeps text. A booking writes and reads hundreds of instants, so these are one step each.
+# SQLite keeps text. A booking writes and reads hundreds of instants, most of them more than once.
 def _to_sqlite(value: datetime | None) -> str | None:
-    return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if value is None else _spelled(_in_utc(value))
+
+
+@lru_cache(4096)
+def _spelled(value: datetime) -> str:
+    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _from_sqlite(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
 class Thousandths(TypeDecorator[Decimal]):

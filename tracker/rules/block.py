@@ -43,6 +43,10 @@ def _slots(span: Span) -> Span:
     return span[0] // SLOT, -(-span[1] // SLOT)
 
 
+def _instants(starts_at: datetime, span: Span) -> tuple[datetime, datetime]:
+    return starts_at + timedelta(minutes=span[0]), starts_at + timedelta(minutes=span[1])
+
+
 def fitting(bits: int, span: Span) -> int:
     """Return the starts of a block for which the minutes of `span` lie in set bits."""
     return starts_of_runs(bits, *_slots(span))
@@ -70,9 +74,11 @@ class Block:
 
     def starts(self, resource: Resource, day: int) -> int:
         """Return where the block can start on a day as far as this resource is concerned."""
-        if (resource.id, day) not in self._starts:
-            self._starts[resource.id, day] = self._starts_on(resource, self.spans.get(resource.kind, []), day)
-        return self._starts[resource.id, day]
+        key = resource.id, day
+        found = self._starts.get(key)
+        if found is None:
+            found = self._starts[key] = self._starts_on(resource, self.spans.get(resource.kind, []), day)
+        return found
 
     def forget(self, resource_id: UUID, day: int) -> None:
         """Let a day of a resource be worked out again: the free time under it has changed."""
@@ -125,19 +131,15 @@ class Block:
     ) -> PlannedVisit:
         """Return the visit that starts there, with all it has to hold. Each resource must be free for it."""
         starts_at = self.free.days.instant(day, slot)
-        claims = [PlannedClaim(patient_id, 1, *self._instants(day, slot, span)) for span in self.spans[PATIENT]]
+        claims = [PlannedClaim(patient_id, 1, *_instants(starts_at, span)) for span in self.spans[PATIENT]]
         for resource in (room, nurse, physician, *self._equipment(day, slot)):
             for span in self.spans.get(resource.kind, []):
                 lane = self.pick_lane(resource, span, day, slot)
-                claims.append(PlannedClaim(resource.id, lane, *self._instants(day, slot, span)))
+                claims.append(PlannedClaim(resource.id, lane, *_instants(starts_at, span)))
         if NURSE in self.spans:
-            claims.append(PlannedClaim(nurse.id, STARTS_LANE, *self._instants(day, slot, self.apart())))
+            claims.append(PlannedClaim(nurse.id, STARTS_LANE, *_instants(starts_at, self.apart())))
         ends_at = starts_at + self.protocol.block
         return PlannedVisit(ordinal, starts_at, ends_at, room.id, nurse.id, physician.id, tuple(claims))
-
-    def _instants(self, day: int, slot: int, span: Span) -> tuple[datetime, datetime]:
-        start = self.free.days.instant(day, slot)
-        return start + timedelta(minutes=span[0]), start + timedelta(minutes=span[1])
 
     def _equipment(self, day: int, slot: int) -> list[Resource]:
         kinds = [kind for kind in self.kinds if kind not in (ROOM, NURSE, PHYSICIAN)]

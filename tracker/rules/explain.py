@@ -164,14 +164,14 @@ def _about_holes(candidates: Candidates, series: Series) -> Iterator[Reason]:
 
 def gap_obstacle(protocol: Protocol, before: datetime | None, start: datetime, after: datetime | None) -> str:
     """Say why a visit can't start between two others; empty: it can."""
-    for one, two, near, far in (
-        (before, start, _("too soon after the visit before"), _("too long after the visit before")),
-        (start, after, _("too close to the visit after"), _("too long before the visit after")),
-    ):
-        if one and two and two - one < protocol.min_gap:
-            return near
-        if one and two and two - one > protocol.max_gap:
-            return far
+    if before and start - before < protocol.min_gap:
+        return _("too soon after the visit before")
+    if before and start - before > protocol.max_gap:
+        return _("too long after the visit before")
+    if after and after - start < protocol.min_gap:
+        return _("too close to the visit after")
+    if after and after - start > protocol.max_gap:
+        return _("too long before the visit after")
     return ""
 
 
@@ -181,10 +181,10 @@ def obstacle(candidates: Candidates, day: int, slot: int, room: Resource | None 
     if not block.starts(candidates.patient, day) >> slot & 1:
         return _("the patient has another visit")
     rooms = [room] if room else candidates.rooms
-    if not any(block.there(one, day, slot) for one in rooms):
-        return _("%(room)s is closed", room=room.name) if room else _("the clinic is closed")
     if not any(block.starts(one, day) >> slot & 1 for one in rooms):
-        return _taken(rooms)
+        if any(block.there(one, day, slot) for one in rooms):
+            return _taken(rooms)
+        return _("%(room)s is closed", room=room.name) if room else _("the clinic is closed")
     for kind in block.kinds:
         if kind != ROOM and not block.any_of(kind, day) >> slot & 1:
             return _nobody(candidates, kind, day, slot)

@@ -32,6 +32,8 @@ from tracker.text import gettext as _
 AHEAD = timedelta(weeks=6)  # how far a plan looks beyond the first day
 WIDER = timedelta(weeks=3)  # how much further, before and after, when nothing fits
 _ANYBODY = UUID(int=0)  # a place that was chosen names no physician
+# Every booking runs these, so they are put together once.
+_COURSE, _VISITS = insert(Course), insert(Visit)
 
 
 class PlanCourse(WishFields):
@@ -234,10 +236,10 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
         "version": 1,
     }
     # As rows: attached objects would take three times as long.
-    session.connection().execute(insert(Course), course_row)
+    session.connection().execute(_COURSE, course_row)
     course = Course(**course_row)
     rows = [visit_at(course, one, now) for one in planned]
-    session.connection().execute(insert(Visit), rows)
+    session.connection().execute(_VISITS, rows)
     visits = [Visit(**row) for row in rows]
     hold(session, list(zip(visits, planned, strict=True)))
     reminders.plan_for_course(session, actor, course, visits, now=now, begins=True)

@@ -41,7 +41,8 @@ SAFETY = "safety_answer"
 REVIEW = "review"  # a review gate; its visit is the one it comes after
 PHYSICIANS = frozenset({SAFETY, REVIEW})  # only a physician decides
 
-# Every booking and every move asks this, so it is put together once.
+# Every booking and every move runs these, so they are put together once.
+_NEW = insert(Task)
 _TASKS = select(Task).where(
     Task.course_id == bindparam("course"),
     Task.status != TaskStatus.CANCELLED,
@@ -64,7 +65,7 @@ def plan_for_course(
     there_is = {} if begins else {task.key: task for task in _programme_tasks(session, course, protocol)}
     added = [wanted for key, wanted in should_be.items() if key not in there_is]
     if added:
-        session.connection().execute(insert(Task), [_row(course, wanted, now) for wanted in added])
+        session.connection().execute(_NEW, [_row(course, wanted, now) for wanted in added])
     for key, task in there_is.items():
         if task.status is not TaskStatus.OPEN:
             continue

@@ -25,6 +25,7 @@ from tracker.text import gettext as _
 LIFETIME = timedelta(days=30)  # after the last visit of the course
 PATH = "/v/"
 _SEAL = 16  # bytes; 128 bits can't be guessed
+_NEW = insert(PatientLink)  # every booking runs it, so it is put together once
 
 
 def make_token(key: bytes, link_id: UUID, generation: int) -> str:
@@ -79,7 +80,7 @@ def _link_id(token: str) -> UUID:
 
 def first_link(session: Session, course: Course, *, last_visit: datetime, now: datetime) -> None:
     """Make the link of a course that was booked in this transaction; see `course_link`."""
-    session.connection().execute(insert(PatientLink), _row(course, last_visit, now))
+    session.connection().execute(_NEW, _row(course, last_visit, now))
 
 
 def _row(course: Course, last_visit: datetime, now: datetime) -> dict[str, Any]:

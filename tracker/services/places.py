@@ -65,6 +65,7 @@ _INSTANT = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T
 _ROOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ChosenPlace = Annotated[Place, BeforeValidator(_place)]
 ChosenInstant = Annotated[datetime, BeforeValidator(_instant)]
+_CLAIMS = insert(Claim)  # every booking and every move runs it, so it is put together once
 
 
 def visit_at(course: Course, planned: PlannedVisit, now: datetime) -> dict[str, Any]:
@@ -94,6 +95,7 @@ def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
     """
     rows = [
         {
+            "id": new_id(),
             "clinic_id": visit.clinic_id,
             "visit_id": visit.id,
             "resource_id": claim.resource_id,
@@ -107,7 +109,7 @@ def hold(session: Session, held: Sequence[tuple[Visit, PlannedVisit]]) -> None:
     if not rows:
         return
     try:
-        session.connection().execute(insert(Claim), rows)
+        session.connection().execute(_CLAIMS, rows)
     except IntegrityError as error:  # the guard of last resort: another process, or a bug of ours
         said = _("A place was taken this very moment. Nothing was booked. Look again.")
         raise Refused(said, field="visit") from error

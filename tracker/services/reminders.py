@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Course, ProtocolVersion, Reminder, Visit, VisitEvent
+from tracker.models import Course, ProtocolVersion, Reminder, Visit, VisitEvent, new_id
 from tracker.rules import cadence
 from tracker.rules.cadence import Purpose, QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
@@ -25,7 +25,8 @@ from tracker.text import gettext as _
 
 Key = tuple[str, UUID, datetime]
 
-# Every booking and every move asks this, so it is put together once.
+# Every booking and every move runs these, so they are put together once.
+_NEW = insert(Reminder)
 _MOVED = (
     select(VisitEvent.visit_id, func.max(VisitEvent.entered_at))
     .where(VisitEvent.visit_id.in_(bindparam("visits", expanding=True)), VisitEvent.kind == "moved")
@@ -83,7 +84,7 @@ def plan_for_course(
     missing = [message for key, message in should_be.items() if key not in there_is and message.expires_at > now]
     if missing:
         # A score of rows a course: as plain rows they take a third of the time.
-        session.connection().execute(insert(Reminder), [_row(course, message, now) for message in missing])
+        session.connection().execute(_NEW, [_row(course, message, now) for message in missing])
     if changed and (message := _change(session, place, course, visits, now)):
         session.add(Reminder(**_row(course, message, now)))
     unwanted = [row for key, row in there_is.items() if key not in should_be and row.status in UNSENT]
@@ -151,6 +152,7 @@ def _kept(session: Session, course: Course) -> dict[Key, Reminder]:
 
 def _row(course: Course, message: Wanted, now: datetime) -> dict[str, Any]:
     return {
+        "id": new_id(),
         "clinic_id": course.clinic_id,
         "patient_id": course.patient_id,
         "course_id": course.id,
