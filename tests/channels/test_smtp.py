@@ -1,14 +1,11 @@
 """E-mail against real and misbehaving servers: how far it came decides what may be done next."""
 
-import shutil
 import ssl
-import subprocess
 import time
 
 import pytest
 
 from tests.channels.test_message import message
-from tests.conftest import missing
 from tests.mail_server import Misbehaving, free_port, mail_server
 from tracker.channels import smtp
 from tracker.channels.message import End
@@ -200,27 +197,6 @@ def test_what_a_server_says_is_kept_as_one_short_line():
         said = send(server.port).said
     assert len(said) <= 300
     assert said.isprintable()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Make a certificate for localhost; return its file and its key's."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    if not shutil.which("openssl"):
-        missing("openssl (Debian: apt-get install openssl)")
-    asked = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    made = subprocess.run(["openssl", *asked.split(), "-keyout", key, "-out", cert], capture_output=True, check=False)
-    assert made.returncode == 0, made.stderr
-    return cert, key
-
-
-@pytest.fixture
-def tls(certificate):
-    """Return a server's TLS context."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    return context
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
