@@ -11,10 +11,10 @@ from tests.conftest import NOW
 from tests.factories import COTTONWOOD, make_clinic
 from tracker import db
 from tracker.errors import NotFound
-from tracker.models import Course, Visit, VisitEvent
+from tracker.models import Course, Patient, ProtocolVersion, Task, Visit, VisitEvent
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
-from tracker.services import links, reminders
+from tracker.services import followup, links, reminders, settings
 
 DAY = timedelta(days=1)
 SIX = [NOW + timedelta(days=n) for n in (7, 9, 11, 14, 16, 18)]
@@ -42,7 +42,7 @@ def test_six_visits_ask_for_these_messages(course):
         Purpose.ITINERARY: 1,
         Purpose.FIRST_VISIT: 1,
         Purpose.VISIT: 6,
-        Purpose.NEXT_DAY: 6,
+        Purpose.NEXT_DAY: 2,  # on the other days it is asked in the reminder of the next visit
         Purpose.THERAPY: 2,
         Purpose.CHECK_IN: 1,
         Purpose.LATE_CHECK_IN: 1,
@@ -76,7 +76,7 @@ def test_a_moved_visit_replaces_its_messages(house, course):
     assert {row.status for row in old} == {ReminderStatus.SUPERSEDED}
     assert {(row.purpose, row.status) for row in new} == {
         (Purpose.VISIT, ReminderStatus.SCHEDULED),
-        (Purpose.NEXT_DAY, ReminderStatus.SCHEDULED),
+        (Purpose.SAME_DAY, ReminderStatus.SCHEDULED),  # at noon there is a morning before it
     }
     assert live(course)[Purpose.VISIT] == 6
 
@@ -108,7 +108,6 @@ def test_a_discharge_keeps_what_comes_after(house, course):
     assert [row.status for row in mailroom.messages() if row.visit_id and row.subject_at == SIX[0]] == [
         ReminderStatus.CANCELLED,  # three days before
         ReminderStatus.CANCELLED,  # 24 hours before
-        ReminderStatus.SCHEDULED,  # next day
         ReminderStatus.SCHEDULED,  # therapy
     ]
 
@@ -215,3 +214,78 @@ def test_a_lost_visit_is_not_asked_for_and_told_of_once(house, course):
     mailroom.change_visit(house, course, 2, now=NOW + DAY, lost_at=NOW + DAY)
     assert live(course)[Purpose.CLOSED] == 1
     assert live(course)[Purpose.VISIT] == 5
+
+
+def test_how_are_you_has_a_message_of_its_own_again_when_the_reminder_it_was_asked_in_is_off(house, course):
+    """Visit 2's next day is the day before visit 3."""
+    [asking] = [r for r in mailroom.messages() if r.subject_at == SIX[2] and r.purpose == Purpose.VISIT]
+    assert asking.asks_how
+    mailroom.cancel(house, course, 3, now=NOW + DAY)
+    [own] = [r for r in mailroom.messages() if r.subject_at == SIX[1] and r.purpose == Purpose.NEXT_DAY]
+    assert own.status is ReminderStatus.SCHEDULED
+
+
+def test_a_reminder_stops_asking_how_a_visit_was_that_did_not_take_place(house, course):
+    at = SIX[1] + timedelta(hours=2)
+    mailroom.change_visit(house, course, 2, now=at, status=VisitStatus.NO_SHOW)
+    [row] = [r for r in mailroom.messages() if r.subject_at == SIX[2] and r.purpose == Purpose.VISIT]
+    assert not row.asks_how
+
+
+def test_quiet_hours_are_counted_where_the_patient_lives(house):
+    """A reminder at 9:00 in Denver would be at 5:00 in Honolulu: it waits three hours."""
+    person = mailroom.patient(house, "Ada")
+    with db.transaction() as session:
+        session.get_one(Patient, person).zone_name = "Pacific/Honolulu"
+    course = mailroom.series(house, person, *SIX)
+    [row] = [r for r in mailroom.messages(course) if r.subject_at == SIX[3] and r.purpose == Purpose.VISIT]
+    assert row.send_at == SIX[3] - DAY + timedelta(hours=2)  # clocks in Denver went forward meanwhile
+
+
+def test_quiet_hours_are_the_clinics_own(house, course):
+    with db.transaction() as session:
+        settings.change(session, house.coordinator, "quiet.until", "10.5", now=NOW)
+    mailroom.plan(house, course, now=NOW)
+    [row] = [r for r in mailroom.messages() if r.subject_at == SIX[1] and r.purpose == Purpose.VISIT]
+    assert row.send_at == SIX[1] - DAY + timedelta(minutes=30)
+
+
+def booked(house, *starts):
+    """Book a series with its follow-up plan."""
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), *starts)
+    with db.transaction() as session:
+        row = session.get_one(Course, course)
+        row.protocol_id = session.scalars(select(ProtocolVersion.id).where(ProtocolVersion.code == "B")).first()
+        session.flush()
+        visits = session.scalars(select(Visit).where(Visit.course_id == course)).all()
+        followup.plan_for_course(session, house.coordinator, row, visits, now=NOW)
+    mailroom.plan(house, course, now=NOW)
+    return course
+
+
+def test_each_questionnaire_of_the_plan_is_asked_for_until_it_is_answered(house):
+    course = booked(house, *SIX)
+    assert live(course)[Purpose.QUESTIONNAIRE] == 6
+    with db.transaction() as session:
+        task = session.scalars(select(Task).where(Task.kind == "weekly_score").order_by(Task.due_at)).first()
+        followup.done_by_itself(session, house.coordinator, task, "answered", now=NOW)
+    mailroom.plan(house, course, now=NOW + DAY)
+    assert live(course)[Purpose.QUESTIONNAIRE] == 5
+    [row] = [r for r in mailroom.messages(course) if r.status is ReminderStatus.CANCELLED]
+    assert (row.purpose, row.task_id, row.reason) == (
+        Purpose.QUESTIONNAIRE,
+        task.id,
+        "It is answered, or not asked any more.",
+    )
+
+
+def test_who_confirms_is_not_asked_in_the_morning(house):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), NOW + timedelta(days=7, hours=4))
+    assert live(course)[Purpose.SAME_DAY] == 1
+    with db.transaction() as session:
+        visit = session.scalars(select(Visit).where(Visit.course_id == course)).one()
+        visit.confirmed_at = NOW
+        reminders.confirmed(session, visit, now=NOW)
+    assert live(course)[Purpose.SAME_DAY] == 0
+    assert mailroom.plan(house, course, now=NOW + DAY) == reminders.Planned()
+    assert live(course)[Purpose.SAME_DAY] == 0

@@ -46,11 +46,13 @@ def plan(session: Session, house: House, series: Sequence[Series], now: datetime
     """Plan tasks and messages as they stand at `now`, and close what was done."""
     for one in series:
         followup.plan_for_course(session, house.desk, one.course, one.visits, now=now)
-        reminders.plan_for_course(session, house.desk, one.course, one.visits, now=now)
     session.flush()
     for task in session.scalars(select(Task).where(Task.kind.in_(_OUTCOMES), Task.status == TaskStatus.OPEN)):
         if task.opens_at <= now and _was_done(house, task, now):
             _close(house, task, now)
+    session.flush()
+    for one in series:
+        reminders.plan_for_course(session, house.desk, one.course, one.visits, now=now)
     for family, kind, role, days, clock, detail in _MORE:
         session.add(_task(house, family, kind, role, at(away(house.today, days), clock), detail, now))
     session.flush()

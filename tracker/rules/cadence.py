@@ -5,12 +5,13 @@ what is stored; `wanted` says what there should be, and the reminders service ma
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from tracker.rules.settings import Settings
 from tracker.rules.vocabulary import VisitStatus
 
 
@@ -37,6 +38,10 @@ LAST_CALL = timedelta(hours=2)
 # A message that would fall into quiet hours, and would be too late after them, goes out this long before they begin.
 EARLIER = timedelta(minutes=30)
 
+# What a step may ask for, and on which side of its visit it is.
+_BEFORE_A_VISIT = frozenset({Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY})
+_AFTER_A_VISIT = frozenset({Purpose.NEXT_DAY, Purpose.THERAPY, Purpose.CHECK_IN, Purpose.LATE_CHECK_IN})
+
 
 class Which(StrEnum):
     """Which visits of a series a step is for."""
@@ -44,11 +49,12 @@ class Which(StrEnum):
     EACH = "each"
     FIRST = "first"
     LAST = "last"
+    FIRST_AND_LAST = "first_and_last"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message a visit (or, the itinerary, a course) asks for.
+    """One message that a visit, or a questionnaire of the follow-up plan, asks for.
 
     Two rules sound alike and differ by an hour at a clock change: `hours=-24` is elapsed time before the start;
     `days=-1` is the day before, at the visit's own clock time, or `at` this one.
@@ -69,11 +75,23 @@ class Step:
             raise ValueError("a step counts in elapsed hours or in calendar days, not both")
         if -LAST_CALL < timedelta(hours=self.hours) < timedelta():
             raise ValueError("a message so shortly before a visit is of no use")
+        if not self._on_its_side():
+            raise ValueError(f"{self.purpose} can't come {self.hours} hours, {self.days} days from its visit")
+        if self.useful_for <= timedelta():
+            raise ValueError("a message is of use for some time")
+
+    def _on_its_side(self) -> bool:
+        if self.purpose is Purpose.SAME_DAY:
+            return self.hours == self.days == 0 and self.at is not None
+        if self.purpose is Purpose.QUESTIONNAIRE:
+            return self.hours == 0 and self.days >= 0
+        away = self.hours or self.days
+        return away < 0 if self.purpose in _BEFORE_A_VISIT else self.purpose in _AFTER_A_VISIT and away > 0
 
     @property
     def ahead(self) -> bool:
         """Whether the message comes before its visit."""
-        return self.hours < 0 or self.days < 0
+        return self.purpose in _BEFORE_A_VISIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +111,16 @@ class QuietHours:
             return self.start <= clock < self.end
         return clock >= self.start or clock < self.end
 
+    @classmethod
+    def of(cls, settings: Settings) -> "QuietHours":
+        """Return a clinic's own quiet hours."""
+        return cls(settings.clock("quiet.from"), settings.clock("quiet.until"))
+
 
 # What a series sends beside the itinerary, which every booking sends.
 Cadence = tuple[Step, ...]
 
-MORNING = time(10)
+EARLY, MORNING = time(8), time(10)
 
 # Sources: a reminder three days and one day ahead lost fewest visits (RCT, n = 54,066: 4.4 % missed against 5.8 and
 # 5.3 % with one of them); three infusions a week leave room for the three-day one only before the first. The call on
@@ -106,11 +129,12 @@ MORNING = time(10)
 DEFAULT: Cadence = (
     Step(Purpose.FIRST_VISIT, Which.FIRST, days=-3),
     Step(Purpose.VISIT, Which.EACH, hours=-24),
+    Step(Purpose.SAME_DAY, Which.EACH, at=EARLY, useful_for=timedelta(hours=4)),
     Step(Purpose.NEXT_DAY, Which.EACH, days=1, at=MORNING, useful_for=timedelta(hours=10)),
-    Step(Purpose.THERAPY, Which.FIRST, days=2, at=MORNING),
-    Step(Purpose.THERAPY, Which.LAST, days=2, at=MORNING),
+    Step(Purpose.THERAPY, Which.FIRST_AND_LAST, days=2, at=MORNING),
     Step(Purpose.CHECK_IN, Which.LAST, days=14, at=MORNING, useful_for=timedelta(days=2)),
     Step(Purpose.LATE_CHECK_IN, Which.LAST, days=28, at=MORNING, useful_for=timedelta(days=2)),
+    Step(Purpose.QUESTIONNAIRE, at=MORNING, useful_for=timedelta(days=2)),
 )
 
 AHEAD = frozenset({VisitStatus.BOOKED})
@@ -136,17 +160,43 @@ class PlannedVisit:
     starts_at: datetime
     status: VisitStatus
     told_at: datetime | None = None  # when a message about the whole series last said its time; none: at booking
+    confirmed: bool = False  # the patient said that she will come
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A questionnaire of the follow-up plan: the task it is, when it may be filled in, and until when."""
+
+    task_id: UUID
+    opens_at: datetime
+    due_at: datetime
+
+
+class LeftOut(StrEnum):
+    """Why a message that the cadence names is not planned."""
+
+    BEFORE_BOOKING = "before_booking"  # the itinerary says it
+    TOLD = "told"  # the message about a change says it
+    TOO_LATE = "too_late"  # its moment is when it is of no use any more
+    INSIDE = "inside"  # asked in the reminder of the same day
+    CONFIRMED = "confirmed"  # the patient said already that she will come
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One message there should be. `visit_id` is None for one about the whole course."""
+    """One message there should be, or (`left_out`) why there is none.
+
+    It is about a visit, a task (a questionnaire), or, with neither, the whole course.
+    """
 
     purpose: Purpose
     visit_id: UUID | None
     about: datetime  # start of its visit (for the itinerary, when it was booked): another start, another message
     due_at: datetime
     expires_at: datetime  # of no use from then on
+    task_id: UUID | None = None
+    asks_how: bool = False  # the check-in of the same day is asked inside it
+    left_out: LeftOut | None = None
 
 
 class Fit(StrEnum):
@@ -158,7 +208,7 @@ class Fit(StrEnum):
 
 
 # What is said before a visit.
-_BEFORE = frozenset({Purpose.ITINERARY, Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.CHANGED, Purpose.CLOSED})
+_BEFORE = _BEFORE_A_VISIT | {Purpose.ITINERARY, Purpose.CHANGED, Purpose.CLOSED}
 # What no cadence asks for: somebody changed the plan, and the message tells of it.
 TOLD_ONCE = frozenset({Purpose.CHANGED, Purpose.CLOSED})
 # Whoever changes one date often changes another, or makes up for what was cancelled: one message says it all.
@@ -166,8 +216,10 @@ SETTLES = timedelta(minutes=10)
 CLOSED_WITHIN = timedelta(minutes=10)  # whoever isn't known to be reached by then is called
 
 
-def fit(purpose: Purpose, status: VisitStatus) -> Fit:
-    """Return whether a message of `purpose` makes sense while its visit is `status`."""
+def fit(purpose: Purpose, status: VisitStatus, *, confirmed: bool = False) -> Fit:
+    """Return whether a message of `purpose` makes sense while its visit is `status`, and perhaps confirmed."""
+    if purpose is Purpose.SAME_DAY and confirmed:
+        return Fit.NEVER
     if purpose in _BEFORE:
         return Fit.NOW if status in AHEAD else Fit.NEVER
     if status in TREATED:
@@ -176,15 +228,36 @@ def fit(purpose: Purpose, status: VisitStatus) -> Fit:
 
 
 def wanted(
-    visits: Sequence[PlannedVisit], cadence: Cadence, *, zone: ZoneInfo, quiet: QuietHours, booked_at: datetime
+    visits: Sequence[PlannedVisit],
+    cadence: Cadence,
+    *,
+    zone: ZoneInfo,
+    quiet: QuietHours,
+    booked_at: datetime,
+    asked: Sequence[Asked] = (),
 ) -> list[Wanted]:
-    """List every message that a course asks for, past ones included, in order of their moment.
+    """List every message that a course asks for, past ones included, in order of their moment; see `considered`."""
+    found = considered(visits, cadence, zone=zone, quiet=quiet, booked_at=booked_at, asked=asked)
+    return [message for message in found if message.left_out is None]
+
+
+def considered(
+    visits: Sequence[PlannedVisit],
+    cadence: Cadence,
+    *,
+    zone: ZoneInfo,
+    quiet: QuietHours,
+    booked_at: datetime,
+    asked: Sequence[Asked] = (),
+) -> list[Wanted]:
+    """List every message that the cadence names for a course, those left out with the reason, in order.
 
     Args:
         visits: All visits of the course, any order; those cancelled or missed ask for nothing.
         zone: Where the patient lives: quiet hours and calendar days are counted there.
         booked_at: When the course was booked. What was due before is left out: the itinerary says it. So is what was
             due before a visit's `told_at`: the message about the change says it, and nobody gets two.
+        asked: The questionnaires that are still to be filled in.
 
     Raises:
         ValueError: An instant is naive. That is a caller's bug.
@@ -192,13 +265,15 @@ def wanted(
     if any(moment.tzinfo is None for moment in (booked_at, *(visit.starts_at for visit in visits))):
         raise ValueError("instants must be aware")
     live = sorted((v for v in visits if v.status in AHEAD | UNDER_WAY | TREATED), key=lambda v: (v.starts_at, v.id))
-    told = {v.id: v.told_at or booked_at for v in live}
     found: dict[tuple[Purpose, UUID | None], Wanted] = {}
-    for message in (*_itinerary(live, zone, quiet, booked_at), *_by_step(live, cadence, zone, quiet)):
+    for message in (
+        *_itinerary(live, zone, quiet, booked_at),
+        *_by_step(live, cadence, zone, quiet, booked_at),
+        *_questionnaires(asked, cadence, zone, quiet, booked_at),
+    ):
         # The first visit may be the last one too.
-        if message.due_at >= (told[message.visit_id] if message.visit_id else booked_at):
-            found.setdefault((message.purpose, message.visit_id), message)
-    return sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about))
+        found.setdefault((message.purpose, message.visit_id or message.task_id), message)
+    return _merged(sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about)), zone)
 
 
 def _itinerary(
@@ -210,27 +285,79 @@ def _itinerary(
     yield Wanted(Purpose.ITINERARY, None, booked_at.astimezone(UTC), due_at, expires_at)
 
 
-def _by_step(live: Sequence[PlannedVisit], cadence: Cadence, zone: ZoneInfo, quiet: QuietHours) -> Iterator[Wanted]:
+def _by_step(
+    live: Sequence[PlannedVisit], cadence: Cadence, zone: ZoneInfo, quiet: QuietHours, booked_at: datetime
+) -> Iterator[Wanted]:
     for step in cadence:
-        for visit in _chosen(live, step.visits):
+        for visit in _chosen(live, step):
             if not step.ahead or visit.status in AHEAD:
-                yield _message(step, visit, zone, quiet)
+                yield _message(step, visit, zone, quiet, booked_at)
 
 
-def _chosen(live: Sequence[PlannedVisit], which: Which) -> Sequence[PlannedVisit]:
-    if which is Which.FIRST:
-        return live[:1]
-    return live[-1:] if which is Which.LAST else live
+def _chosen(live: Sequence[PlannedVisit], step: Step) -> Sequence[PlannedVisit]:
+    if step.purpose is Purpose.QUESTIONNAIRE:
+        return ()
+    match step.visits:
+        case Which.FIRST:
+            return live[:1]
+        case Which.LAST:
+            return live[-1:]
+        case Which.FIRST_AND_LAST:
+            return (*live[:1], *live[-1:])
+        case _:
+            return live
 
 
-def _message(step: Step, visit: PlannedVisit, zone: ZoneInfo, quiet: QuietHours) -> Wanted:
+def _message(step: Step, visit: PlannedVisit, zone: ZoneInfo, quiet: QuietHours, booked_at: datetime) -> Wanted:
     start = visit.starts_at.astimezone(UTC)
     moment = moment_of(step, start, zone)
     expires_at = moment + step.useful_for
     if step.ahead:
         expires_at = min(expires_at, start - LAST_CALL)
     due_at = outside_quiet(moment, zone=zone, quiet=quiet, until=expires_at)
-    return Wanted(step.purpose, visit.id, start, due_at, expires_at)
+    why = None
+    if due_at < (visit.told_at or booked_at):
+        why = LeftOut.TOLD if visit.told_at and visit.told_at > booked_at else LeftOut.BEFORE_BOOKING
+    elif due_at >= expires_at or (step.purpose is Purpose.SAME_DAY and due_at < moment):
+        why = LeftOut.TOO_LATE  # the evening before is no morning of the visit
+    elif step.purpose is Purpose.SAME_DAY and visit.confirmed:
+        why = LeftOut.CONFIRMED
+    return Wanted(step.purpose, visit.id, start, due_at, expires_at, left_out=why)
+
+
+def _questionnaires(
+    asked: Sequence[Asked], cadence: Cadence, zone: ZoneInfo, quiet: QuietHours, booked_at: datetime
+) -> Iterator[Wanted]:
+    for step in cadence:
+        if step.purpose is not Purpose.QUESTIONNAIRE:
+            continue
+        for one in asked:
+            opens_at = one.opens_at.astimezone(UTC)
+            moment = max(moment_of(step, opens_at, zone), opens_at)
+            expires_at = min(moment + step.useful_for, one.due_at.astimezone(UTC))
+            due_at = max(outside_quiet(moment, zone=zone, quiet=quiet, until=expires_at), opens_at)
+            why = LeftOut.BEFORE_BOOKING if due_at < booked_at else None
+            why = LeftOut.TOO_LATE if due_at >= expires_at else why
+            yield Wanted(step.purpose, None, opens_at, due_at, expires_at, task_id=one.task_id, left_out=why)
+
+
+def _merged(messages: Sequence[Wanted], zone: ZoneInfo) -> list[Wanted]:
+    """Ask how the patient is inside the reminder of the same day, where there is one: one message, not two."""
+
+    def on(purpose: Purpose) -> set[date]:
+        found = (one for one in messages if one.purpose is purpose and one.left_out is None)
+        return {one.due_at.astimezone(zone).date() for one in found}
+
+    both = on(Purpose.VISIT) & on(Purpose.NEXT_DAY)
+    return [
+        _merge(one) if one.left_out is None and one.due_at.astimezone(zone).date() in both else one for one in messages
+    ]
+
+
+def _merge(message: Wanted) -> Wanted:
+    if message.purpose is Purpose.NEXT_DAY:
+        return replace(message, left_out=LeftOut.INSIDE)
+    return replace(message, asks_how=True) if message.purpose is Purpose.VISIT else message
 
 
 def moment_of(step: Step, start: datetime, zone: ZoneInfo) -> datetime:

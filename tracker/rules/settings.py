@@ -6,6 +6,7 @@ points for the clinic's physician to confirm, not medical advice; `docs/clinical
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from decimal import Decimal, InvalidOperation
 
 from tracker.errors import Invalid
@@ -29,6 +30,7 @@ _FASTING = "Clinics range from a light snack to 8 h; 6 h solids and 2 h clear dr
 _OURS = "Our default; confirm with your physician"
 _LABEL = "Esketamine label: weigh benefit and risk above 140/90"
 _REVIEW = "Review of published practice and clinic protocols; Yip 2022"
+_QUIET = "47 CFR 64.1200(c)(1): 9 p.m. to 8 a.m. for calls, where the patient lives; kept for every message"
 _TEXTS = "47 CFR 64.1200(a)(9)(iv): one a day and three a week without consent to more"
 _MONITORING = "Riva-Posse 2018: every 10 min during, every 15 min after (684 infusions)"
 
@@ -91,6 +93,8 @@ _ALL = (
     _s("safety.clock_clinic", "A suicide answer is seen to within, in the clinic", "15", "min", "5", "240", _OURS),
     _s("texts.a_day", "Texts to one patient in a day, at most", "1", "texts", "0", "10", _TEXTS),
     _s("texts.a_week", "Texts to one patient in seven days, at most", "3", "texts", "0", "30", _TEXTS),
+    _s("quiet.from", "No message goes out by itself from", "21", "o'clock", "17", "24", _QUIET),
+    _s("quiet.until", "No message goes out by itself until", "8", "o'clock", "5", "12", _QUIET),
     _s("safety.clock_remote", "A suicide answer is seen to within, from home", "30", "min", "5", "1440", _OURS),
 )
 REGISTRY: dict[str, Setting] = {setting.key: setting for setting in _ALL}
@@ -106,6 +110,11 @@ class Settings:
         """Return the number under `key`; an unknown key is a caller's bug (`KeyError`)."""
         setting = REGISTRY[key]
         return self.own.get(key, setting.default)
+
+    def clock(self, key: str) -> time:
+        """Return an hour of the day ("21", "7.5") as clocks show it; 24 is midnight."""
+        minutes = int(self[key] * 60) % (24 * 60)
+        return time(minutes // 60, minutes % 60)
 
 
 def accept(key: str, value: str) -> Decimal:

@@ -242,8 +242,8 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
     session.connection().execute(_VISITS, rows)
     visits = [Visit(**row) for row in rows]
     hold(session, list(zip(visits, planned, strict=True)))
-    reminders.plan_for_course(session, actor, course, visits, now=now, begins=True)
     followup.plan_for_course(session, actor, course, visits, now=now, begins=True)
+    reminders.plan_for_course(session, actor, course, visits, now=now, begins=True)
     granted = {"longest_gap": wanted.longest_gap} if wanted.longest_gap else None
     subject = f"course {course.id}"
     audit.record(session, actor, "book course", patient_id=patient_id, subject=subject, detail=granted, now=now)

@@ -210,8 +210,8 @@ def follow(
     """Plan again what follows from the visits, tell the patient once if there is news, and leave the entry."""
     course = series.course
     visits = list(session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)))
-    reminders.plan_for_course(session, actor, course, visits, now=now, changed=told)
     followup.plan_for_course(session, actor, course, visits, now=now)
+    reminders.plan_for_course(session, actor, course, visits, now=now, changed=told)
     audit.record(session, actor, done, patient_id=course.patient_id, subject=subject, now=now)
 
 

@@ -32,7 +32,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
-from tracker.services import audit, clinic, closing, links, outcomes, settings
+from tracker.services import audit, clinic, closing, links, outcomes, reminders, settings
 from tracker.text import gettext as _
 from tracker.text import say_phone
 
@@ -220,6 +220,7 @@ def confirm(session: Session, guest: Guest, visit_id: UUID, *, now: datetime) ->
     _must_be_ahead(guest, visit)
     if visit.confirmed_at is None:
         visit.confirmed_at = now
+        reminders.confirmed(session, visit, now=now)
         _note(session, guest, visit, "confirmed", now)
 
 

@@ -3,24 +3,25 @@
 Called in the transaction that books, moves, cancels or finishes, so that a message and its reason are one commit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Course, ProtocolVersion, Reminder, Visit, VisitEvent, new_id
+from tracker.models import Course, Patient, ProtocolVersion, Reminder, Task, Visit, VisitEvent, new_id
 from tracker.rules import cadence
-from tracker.rules.cadence import Purpose, QuietHours, Wanted
+from tracker.rules.cadence import Asked, LeftOut, PlannedVisit, Purpose, QuietHours, Wanted
 from tracker.rules.delivery import LIVE, UNSENT, Event
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ReminderStatus, VisitStatus
-from tracker.services import clinic, delivery, links
-from tracker.services.clinic import ClinicInfo
+from tracker.rules.protocol import Protocol
+from tracker.rules.vocabulary import ReminderStatus, TaskStatus, VisitStatus
+from tracker.services import cadences, clinic, delivery, links
 from tracker.text import gettext as _
 
 Key = tuple[str, UUID, datetime]
@@ -31,6 +32,12 @@ _MOVED = (
     select(VisitEvent.visit_id, func.max(VisitEvent.entered_at))
     .where(VisitEvent.visit_id.in_(bindparam("visits", expanding=True)), VisitEvent.kind == "moved")
     .group_by(VisitEvent.visit_id)
+)
+_ZONE = select(Patient.zone_name).where(Patient.id == bindparam("patient"))
+_ASKED = select(Task.id, Task.opens_at, Task.due_at).where(
+    Task.course_id == bindparam("course"),
+    Task.kind.in_(bindparam("codes", expanding=True)),
+    Task.status == TaskStatus.OPEN,
 )
 _KEPT = select(Reminder).where(
     Reminder.course_id == bindparam("course"),
@@ -73,10 +80,10 @@ def plan_for_course(
     """
     if course.clinic_id != actor.clinic_id:
         raise NotFound(_("There is no such course."))
-    place = clinic.info(session, course.clinic_id)
     session.flush()  # new visits get their ids
-    moved = {} if begins else _moved(session, visits)
-    should_be = {_key(message, course): message for message in _wanted(session, place, course, visits, moved)}
+    basis = basis_of(session, course, visits, begins=begins)
+    considered = basis.considered()
+    should_be = {_key(message, course): message for message in considered if message.left_out is None}
     there_is = {} if begins else _kept(session, course)
     if visits:
         link = links.first_link if begins else links.course_link
@@ -85,33 +92,70 @@ def plan_for_course(
     if missing:
         # A score of rows a course: as plain rows they take a third of the time.
         session.connection().execute(_NEW, [_row(course, message, now) for message in missing])
-    if changed and (message := _change(session, place, course, visits, now)):
+    if changed and (message := _change(session, basis, course, visits, now)):
         session.add(Reminder(**_row(course, message, now)))
     unwanted = [row for key, row in there_is.items() if key not in should_be and row.status in UNSENT]
-    _call_back(session, unwanted, should_be.values(), now)
+    _call_back(session, unwanted, basis, considered, now)
     retimed = [_retime(there_is[key], message, now) for key, message in should_be.items() if key in there_is]
     return Planned(len(missing), sum(retimed), len(unwanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """All that a course's messages are planned from. `zone` is where the patient lives."""
+
+    visits: Sequence[PlannedVisit]
+    asked: Sequence[Asked]
+    cadence: cadence.Cadence
+    quiet: QuietHours
+    zone: ZoneInfo
+    booked_at: datetime
+
+    def considered(self) -> list[Wanted]:
+        """Return every message that the cadence names, those left out with the reason."""
+        return cadence.considered(
+            self.visits, self.cadence, zone=self.zone, quiet=self.quiet, booked_at=self.booked_at, asked=self.asked
+        )
+
+
+def basis_of(session: Session, course: Course, visits: Iterable[Visit], *, begins: bool = False) -> Basis:
+    """Return what a course's messages are planned from, as it stands in this transaction."""
+    moved = {} if begins else _moved(session, visits)
+    planned = [
+        PlannedVisit(
+            visit.id,
+            visit.starts_at,
+            visit.status,
+            told_at=moved.get(visit.id, visit.created_at),
+            confirmed=visit.confirmed_at is not None,
+        )
+        for visit in visits
+        if visit.lost_at is None
+    ]
+    protocol = session.get_one(ProtocolVersion, course.protocol_id).protocol
+    own = cadences.of_clinic(session, course.clinic_id)
+    asked = _asked(session, course, protocol)
+    return Basis(planned, asked, own.of(protocol), own.quiet, zone_of(session, course), course.created_at)
+
+
+def zone_of(session: Session, course: Course) -> ZoneInfo:
+    """Return where the patient of a course lives, which is where the clinic is unless she said otherwise."""
+    name = session.connection().execute(_ZONE, {"patient": course.patient_id}).scalar_one()
+    return ZoneInfo(name) if name else clinic.info(session, course.clinic_id).zone
 
 
 def _moved(session: Session, visits: Iterable[Visit]) -> dict[UUID, datetime]:
     return dict(session.connection().execute(_MOVED, {"visits": [visit.id for visit in visits]}).all())
 
 
-def _wanted(
-    session: Session, place: ClinicInfo, course: Course, visits: Iterable[Visit], moved: Mapping[UUID, datetime]
-) -> list[Wanted]:
-    planned = [
-        cadence.PlannedVisit(visit.id, visit.starts_at, visit.status, moved.get(visit.id, visit.created_at))
-        for visit in visits
-        if visit.lost_at is None
-    ]
-    steps = session.get_one(ProtocolVersion, course.protocol_id).protocol.cadence
-    return cadence.wanted(planned, steps, zone=place.zone, quiet=QuietHours(), booked_at=course.created_at)
+def _asked(session: Session, course: Course, protocol: Protocol) -> list[Asked]:
+    codes = [step.code for step in protocol.programme if step.owner is None]
+    if not codes:
+        return []
+    return [Asked(*row) for row in session.connection().execute(_ASKED, {"course": course.id, "codes": codes})]
 
 
-def _change(
-    session: Session, place: ClinicInfo, course: Course, visits: Sequence[Visit], now: datetime
-) -> Wanted | None:
+def _change(session: Session, basis: Basis, course: Course, visits: Sequence[Visit], now: datetime) -> Wanted | None:
     """Return the message that says which dates are to come now, or that none is left; None if none is needed."""
     ahead = [visit.starts_at for visit in visits if visit.status in cadence.AHEAD and visit.lost_at is None]
     off = [visit.starts_at for visit in visits if visit.status is VisitStatus.CANCELLED and visit.starts_at > now]
@@ -125,7 +169,7 @@ def _change(
         return None
     until = max(min(about) - cadence.LAST_CALL, now + cadence.LAST_CALL)
     settled = now + cadence.SETTLES
-    due_at = max(now, cadence.outside_quiet(settled, zone=place.zone, quiet=QuietHours(), until=until))
+    due_at = max(now, cadence.outside_quiet(settled, zone=basis.zone, quiet=basis.quiet, until=until))
     return Wanted(Purpose.CHANGED, None, now, due_at, max(until, due_at + cadence.LAST_CALL))
 
 
@@ -141,7 +185,7 @@ def tell_closed(session: Session, visit: Visit, *, now: datetime) -> None:
 
 
 def _key(message: Wanted, course: Course) -> Key:
-    return (message.purpose, message.visit_id or course.id, message.about)
+    return (message.purpose, message.visit_id or message.task_id or course.id, message.about)
 
 
 def _kept(session: Session, course: Course) -> dict[Key, Reminder]:
@@ -157,9 +201,11 @@ def _row(course: Course, message: Wanted, now: datetime) -> dict[str, Any]:
         "patient_id": course.patient_id,
         "course_id": course.id,
         "visit_id": message.visit_id,
-        "subject_id": message.visit_id or course.id,
+        "task_id": message.task_id,
+        "subject_id": message.visit_id or message.task_id or course.id,
         "subject_at": message.about,
         "purpose": message.purpose,
+        "asks_how": message.asks_how,
         "send_at": message.due_at,
         "expires_at": message.expires_at,
         "status": ReminderStatus.SCHEDULED,
@@ -168,22 +214,58 @@ def _row(course: Course, message: Wanted, now: datetime) -> dict[str, Any]:
     }
 
 
-def _call_back(session: Session, rows: Iterable[Reminder], instead: Iterable[Wanted], now: datetime) -> None:
+def confirmed(session: Session, visit: Visit, *, now: datetime) -> None:
+    """Call back the question whether the patient comes: she said that she will."""
+    asking = Reminder.visit_id == visit.id, Reminder.purpose == Purpose.SAME_DAY
+    delivery.change(session, Event.CANCEL, *asking, reason=say_left_out(LeftOut.CONFIRMED), now=now)
+
+
+def _call_back(
+    session: Session, rows: Iterable[Reminder], basis: Basis, considered: Iterable[Wanted], now: datetime
+) -> None:
     """Call back each row: superseded where the same is now said of another time, else cancelled."""
-    replaced = {(message.purpose, message.visit_id) for message in instead}
+    instead = {(message.purpose, message.visit_id or message.task_id): message.left_out for message in considered}
+    live = {visit.id for visit in basis.visits if visit.status in cadence.AHEAD}
     for row in rows:
-        if (row.purpose, row.visit_id) in replaced:
+        key = (row.purpose, row.visit_id or row.task_id)
+        if key in instead and instead[key] is None:
             event, reason = Event.SUPERSEDE, _("The visit moved; another message takes its place.")
         else:
-            event, reason = Event.CANCEL, _("The visit is off.")
+            event, reason = Event.CANCEL, _why_not(row, instead.get(key), live)
         delivery.change(session, event, Reminder.id == row.id, reason=reason, now=now)
+
+
+def _why_not(row: Reminder, left_out: LeftOut | None, live: Container[UUID]) -> str:
+    if left_out:
+        return say_left_out(left_out)
+    if row.purpose is Purpose.QUESTIONNAIRE:
+        return _("It is answered, or not asked any more.")
+    return _("The clinic's messages are others now.") if row.visit_id in live else _("The visit is off.")
+
+
+def say_left_out(left_out: LeftOut) -> str:
+    """Say why a message isn't planned, to the staff."""
+    return {
+        LeftOut.BEFORE_BOOKING: _("Its time was before the booking; the list of dates says it."),
+        LeftOut.TOLD: _("The message about the change says it."),
+        LeftOut.TOO_LATE: _("It would come too late to be of use."),
+        LeftOut.INSIDE: _("Asked in the reminder of the same day."),
+        LeftOut.CONFIRMED: _("The patient has confirmed."),
+    }[left_out]
 
 
 def _retime(row: Reminder, message: Wanted, now: datetime) -> bool:
     """Give a waiting message its new times; one that was tried already keeps the time of its next try."""
-    if row.status not in LIVE or (row.send_at, row.expires_at) == (message.due_at, message.expires_at):
+    if row.status not in LIVE:
         return False
+    asks = row.asks_how != message.asks_how and row.status in UNSENT
+    if asks:
+        row.asks_how = message.asks_how
+    moves = (row.send_at, row.expires_at) != (message.due_at, message.expires_at)
     if row.status != ReminderStatus.SCHEDULED or row.attempts or row.send_at <= now:
-        return False
-    row.send_at, row.expires_at, row.changed_at = message.due_at, message.expires_at, now
-    return True
+        moves = False
+    if moves:
+        row.send_at, row.expires_at = message.due_at, message.expires_at
+    if asks or moves:
+        row.changed_at = now
+    return asks or moves

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tracker.models import Setting
 from tracker.rules.permissions import Actor
 from tracker.rules.settings import REGISTRY, Settings, accept
-from tracker.services import audit
+from tracker.services import audit, cadences
 
 
 def of_clinic(session: Session, clinic_id: UUID) -> Settings:
@@ -33,4 +33,5 @@ def change(session: Session, actor: Actor, key: str, value: str, *, now: datetim
     before = row.value
     row.value, row.changed_by, row.changed_at = str(number), actor.user_id, now
     session.flush()
+    cadences.forget(session, actor.clinic_id)
     audit.record(session, actor, "setting changed", subject=key, detail={"from": before, "to": str(number)}, now=now)
