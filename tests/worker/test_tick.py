@@ -53,10 +53,8 @@ def test_a_whole_series_from_booking_to_the_last_check_in(house, course):
         "Your appointments",
         "Your first appointment",
         "Your next appointment",
-        "How are you today?",
-        "Your next appointment",
+        "Your next appointment",  # asks how she is, too: both are due on one day
         "How are you this week?",
-        "How are you today?",
         "Your next appointment",
         "How are you today?",
         "How are you this week?",
@@ -65,7 +63,7 @@ def test_a_whole_series_from_booking_to_the_last_check_in(house, course):
     ]
     assert {row.status for row in mailroom.messages()} == {ReminderStatus.ACCEPTED}
     assert mailroom.rows(Task) == []
-    assert len({message["Message-ID"] for message in kept.messages}) == 12
+    assert len({message["Message-ID"] for message in kept.messages}) == 10
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -250,8 +248,9 @@ def test_with_sending_off_messages_are_kept_in_the_outbox(course):
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_visit_recorded_late_is_asked_about_when_it_is_recorded(house, course):
+def test_a_visit_recorded_late_is_asked_about_when_it_is_recorded(house):
     """The room was closed without a discharge; the nurse makes up for it at noon the next day."""
+    course = mailroom.series(house, mailroom.patient(house, "Ada Lovelace"), STARTS[0])
     noon = STARTS[0] + DAY + timedelta(hours=3)
     with db.transaction() as session:
         session.query(Visit).filter_by(ordinal=1).one().status = VisitStatus.RECOVERING
