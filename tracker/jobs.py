@@ -50,15 +50,25 @@ def _repair(held: Held, at: Callable[[], datetime]) -> dict[str, object]:
     actor = Actor(held.clinic_id, None, None, "repair")
     with db.read() as session:
         found = damage.load(session, actor, held.args, now=at())
-    steps = list(STAGES)
+    repaired = repair(found, go_on=asking(held, at))
+    with db.read() as session:
+        return damage.as_data(session, actor, held.args, repaired, now=at())
+
+
+def asking(held: Held, at: Callable[[], datetime]) -> Callable[[str], bool]:
+    """Return what a search asks whether it is to go on: a new stage is written down, in one it is only looked."""
+    steps, begun = list(STAGES), ""
 
     def go_on(stage: str) -> bool:
+        nonlocal begun
+        if stage == begun:
+            with db.read() as session:
+                return jobs.wanted(session, held)
+        begun = stage
         with db.transaction() as session:
             return jobs.go_on(session, held, steps.index(stage), say(stage), now=at())
 
-    repaired = repair(found, go_on=go_on)
-    with db.read() as session:
-        return damage.as_data(session, actor, held.args, repaired, now=at())
+    return go_on
 
 
 def say(stage: str) -> str:

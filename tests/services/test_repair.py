@@ -217,14 +217,18 @@ def test_a_search_can_be_stopped_before_and_while_it_runs(diary):
     with db.transaction() as session:
         running = job_rows.start(session, diary.house.coordinator, damage.KIND, {"kept": []}, total=3, now=NOW)
         held = job_rows.take(session, now=NOW)
+    go_on = jobs.asking(held, lambda: NOW)
+    assert go_on("courses")
+    assert go_on("courses")
     with db.transaction() as session:
-        assert job_rows.go_on(session, held, 1, "", now=NOW)
         job_rows.ask_to_stop(session, diary.house.coordinator, running.id, now=NOW)
+    assert not go_on("courses")
+    assert not go_on("others")
     with db.transaction() as session:
-        assert not job_rows.go_on(session, held, 2, "", now=NOW)
         job_rows.finish(session, held, None, now=NOW)
     with db.read() as session:
-        assert session.get_one(Job, running.id).status is JobStatus.STOPPED
+        ended = session.get_one(Job, running.id)
+    assert (ended.status, ended.doing) == (JobStatus.STOPPED, jobs.say("others"))
 
 
 def test_a_worker_that_died_leaves_its_work_to_another(diary):
@@ -237,6 +241,7 @@ def test_a_worker_that_died_leaves_its_work_to_another(diary):
     later = NOW + job_rows.LEASE
     assert jobs.do_one(lambda: later)
     with db.transaction() as session:
+        assert not job_rows.wanted(session, dead)
         assert not job_rows.go_on(session, dead, 1, "", now=later)
         job_rows.finish(session, dead, None, now=later, failed=True)
     with db.read() as session:

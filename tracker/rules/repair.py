@@ -15,6 +15,7 @@ from tracker.rules.repair_places import TOUCHED, UNPLACED, Choices, Places
 from tracker.rules.repair_search import Search
 from tracker.rules.repair_spots import Spots, size
 
+EVERY = 0.25  # seconds: how often it is asked whether to go on
 STAGES = {"lost": 0.12, "courses": 0.1, "others": 1.0}  # each with its share of the time that is left
 LITERALS = 10_000  # a second that is left: building a larger model takes longer than it is worth
 
@@ -26,32 +27,51 @@ def repair(
 
     Args:
         seconds: How long to look, about. As a rule two tenths for each lost visit, between two and nine.
-        go_on: Called before each stage ("lost", "courses", "others"); False ends the search with what was found.
+        go_on: Called with the stage ("lost", "courses", "others"), before it and every quarter of a second in it;
+            False ends the search within a second, with what was found.
     """
     lost = [visit for _course, visit in _coming(damage) if visit.lost]
     until = monotonic() + (seconds or min(9.0, max(2.0, 0.2 * len(lost))))
     everything = Search(Places(damage, frozenset(visit.id for _course, visit in _coming(damage))))
     bound = _counted(everything.bound)
-    best, choices = _repair(damage, {}, bound), Choices()
+    best, choices, stop = _repair(damage, {}, bound), Choices(), _Stop(go_on)
     for name, share in STAGES.items():
-        if (len(best.unplaced), best.touched) == divmod(bound, MISSING) or not go_on(name):
+        if (len(best.unplaced), best.touched) == divmod(bound, MISSING) or stop.before(name):
             break
         search = everything if name == "others" else Search(Places(damage, _movable(damage, name, best)))
-        choices, proven = _solve(search, choices, name, monotonic() + share * (until - monotonic()))
+        choices, proven = _solve(search, choices, stop, monotonic() + share * (until - monotonic()))
         bound = max(bound, proven) if name == "others" else bound
         best = _repair(damage, choices, bound)
     return best
 
 
-def _solve(search: Search, known: Choices, stage: str, until: float) -> tuple[Choices, int]:
+class _Stop:
+    """Tells the searches of a stage whether they are to end: once said, it stays said."""
+
+    def __init__(self, go_on: Callable[[str], bool]) -> None:
+        self._go_on, self.stage, self._next, self._said = go_on, "", 0.0, False
+
+    def before(self, stage: str) -> bool:
+        """Ask at once whether a stage is to begin at all."""
+        self.stage, self._next = stage, 0.0
+        return self()
+
+    def __call__(self) -> bool:
+        if not self._said and monotonic() >= self._next:
+            self._said = not self._go_on(self.stage)
+            self._next = monotonic() + EVERY
+        return self._said
+
+
+def _solve(search: Search, known: Choices, stop: _Stop, until: float) -> tuple[Choices, int]:
     """Return the best choices of one stage, and what was proven of what counts most."""
     search.begin(known)
     most = int(LITERALS * (until - monotonic()))
-    small = stage != "courses" and size(search.places, most) <= most
-    search.improve(monotonic() + (until - monotonic()) / 6 if small else until)
+    small = stop.stage != "courses" and size(search.places, most) <= most
+    search.improve(monotonic() + (until - monotonic()) / 6 if small else until, stop)
     if not small or search.total <= search.bound:
         return search.choices, _counted(search.bound)
-    return _proven(Model(Spots(search.places)), search, until)
+    return _proven(Model(Spots(search.places), stop), search, until)
 
 
 def _proven(model: Model, search: Search, until: float) -> tuple[Choices, int]:

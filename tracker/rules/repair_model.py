@@ -6,9 +6,10 @@ the least cost with as few of both.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -24,27 +25,28 @@ from tracker.rules.repair_places import Choice, Choices, gap_bounds, limits
 from tracker.rules.repair_spots import Key, Lane, Spot, Spots
 
 WORKERS = 2
+ASK_EVERY = 0.1  # seconds
 MISSING = 1000  # unplaced count for so many touched
 
 Literal = Any  # cp_model.IntVar or its negation
 
 
 class Model:
-    """The model of one stage, and what was found of it."""
+    """The model of one stage, and what was found of it. Once it is `stopped`, nothing more is added, or found."""
 
-    def __init__(self, spots: Spots) -> None:
-        self.spots, self.movable = spots, spots.places.movable
+    def __init__(self, spots: Spots, stopped: Callable[[], bool]) -> None:
+        self.spots, self.movable, self.stopped = spots, spots.places.movable, stopped
         self.model: Any = cp_model.CpModel()  # typed by halves
         self.literals: dict[Spot, Literal] = {}
         self.lanes: dict[tuple[Spot, Key], list[tuple[Lane, Literal]]] = {}
         self._days: dict[UUID, list[tuple[Literal, list[Spot]]]] = {}
         # Who is where and when: of those that overlap, one.
         self._held: dict[tuple[UUID, int, int], list[tuple[int, Literal]]] = defaultdict(list)
-        for course in spots.places.courses:
+        for course in takewhile(self._wanted, spots.places.courses):
             for visit in course.visits:
                 self._add(course, spots.of[visit.id], movable=visit.id in spots.places.movable)
             self._space(course)
-        for held in self._held.values():
+        for held in takewhile(self._wanted, self._held.values()):
             for literals in _overlapping(held):
                 self.model.add_at_most_one(literals)
         self.solver = cp_model.CpSolver()
@@ -54,6 +56,9 @@ class Model:
         parameters.cp_model_probing_level = 0
         parameters.max_presolve_iterations = 1
         parameters.symmetry_level = 0
+
+    def _wanted(self, _part: object) -> bool:
+        return not self.stopped()
 
     def _new(self) -> Literal:
         return self.model.new_bool_var("")
@@ -198,11 +203,21 @@ class Model:
 
     def least(self, what: Any, seconds: float) -> tuple[int, int] | None:
         """Make something as small as can be; return it and its proven bound. None: nothing was found in time."""
+        if self.stopped():
+            return None
         self.model.minimize(what)
         self.solver.parameters.max_time_in_seconds = max(0.1, seconds)
-        if self.solver.solve(self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if self._solve() not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return None
         return round(self.solver.objective_value), max(0, ceil(self.solver.best_objective_bound - 1e-6))
+
+    def _solve(self) -> Any:
+        with ThreadPoolExecutor(1) as solving:  # the solver itself asks only when it has found something
+            status = solving.submit(self.solver.solve, self.model)
+            while not wait([status], ASK_EVERY).done:
+                if self.stopped():
+                    self.solver.stop_search()
+            return status.result()
 
     def choices(self) -> Choices:
         """Return what the solver found last."""

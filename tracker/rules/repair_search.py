@@ -5,7 +5,7 @@ Either it goes where it likes, and whoever is in its way is put elsewhere as che
 and some of its rivals are taken out together and put back in another order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from time import monotonic
 from uuid import UUID
@@ -64,10 +64,13 @@ class Search:
         places = min(sum(map(len, self.places.of(course, visit).values())) for visit in lost)
         return self.alone[course.course_id] // TOUCHED, places
 
-    def improve(self, until: float) -> None:
-        """Go on until a moment of the monotonic clock, or until nothing can be better; end with the best there was."""
+    def improve(self, until: float, stopped: Callable[[], bool]) -> None:
+        """Go on until a moment of the monotonic clock, or nothing can be better, or it is stopped.
+
+        It ends with the best there was.
+        """
         best, choices, idle = self.total, self.choices, 0
-        while best > self.bound and monotonic() < until:
+        while best > self.bound and monotonic() < until and not stopped():
             self._try(best + self.dice.choice(WORSE) * TOUCHED)
             idle += 1
             if self.total < best:

@@ -81,6 +81,11 @@ def go_on(session: Session, held: Held, done: int, doing: str, *, now: datetime)
     return row is not None and not row.cancel_asked
 
 
+def wanted(session: Session, held: Held) -> bool:
+    """Return whether a job is to go on, without a word of how far it is."""
+    return session.scalar(select(Job.id).where(*_mine(held), Job.cancel_asked.is_(False))) is not None
+
+
 def finish(session: Session, held: Held, result: dict[str, Any] | None, *, now: datetime, failed: bool = False) -> None:
     """Keep what a job found. One that was asked to stop keeps what it had by then."""
     row = session.get(Job, held.id)
