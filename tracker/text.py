@@ -18,7 +18,9 @@ from tracker.paths import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_language: ContextVar[str] = ContextVar("language", default="en")
+STAFF = "en"  # the language of those who work here: what a patient's page writes down for them is said in it
+
+_language: ContextVar[str] = ContextVar("language", default=STAFF)
 
 
 @cache

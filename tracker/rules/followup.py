@@ -158,4 +158,8 @@ def say(kind: str) -> str:
         "no_place": _("No place for a lost visit"),
         "closed_call": _("Call: we are closed"),
         "uncertain": _("Message may not have arrived"),
+        "other_time": _("Wants another time"),
+        "cant_come": _("Call: can't come"),
+        "patient_text": _("Text to read"),
+        "unknown_text": _("Text from an unknown number"),
     }.get(kind, kind.replace("_", " ").capitalize())

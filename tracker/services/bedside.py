@@ -20,7 +20,7 @@ from tracker.rules.fields import Amount, ClockTime, Command, Line, local_instant
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.visit import Move, Needs
 from tracker.rules.vocabulary import CourseStatus, Role, VisitStatus
-from tracker.services import followup, gates, outcomes, reminders, visit_record
+from tracker.services import followup, gates, outcomes, reminders, telling, visit_record
 from tracker.services.followup import REVIEW, Ask
 from tracker.services.visit_record import OVERRIDE, VisitRecord
 from tracker.text import gettext as _
@@ -199,6 +199,7 @@ def _consequences(making: _Making) -> None:
     if move is Move.DISCHARGE:
         _open_review(making)
     if story.MOVES[move].target in story.OVER:
+        telling.settle(making.session, making.actor, making.visit, _("The visit is off, or over"), now=making.now)
         off = move is Move.CANCEL and making.visit.starts_at > making.now
         plan_again(making.session, making.actor, making.record, now=making.now, changed=off)
 

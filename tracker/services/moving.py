@@ -28,7 +28,7 @@ from tracker.rules.spacing import span_days
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.visit import say as say_status
 from tracker.rules.vocabulary import VisitStatus
-from tracker.services import audit, capacity, clinic, followup, reminders
+from tracker.services import audit, capacity, clinic, followup, reminders, telling
 from tracker.services.clinic import ClinicInfo
 from tracker.services.places import ChosenPlace, hold, visit_at
 from tracker.text import gettext as _
@@ -160,6 +160,7 @@ def put(
         if visit.starts_at != planned.starts_at or visit.lost_at:
             visit.confirmed_at = visit.driver_confirmed_at = visit.lost_at = None
             followup.call_off(session, no_place(visit), visit.clinic_id, now=now)
+            telling.settle(session, actor, visit, _("Moved"), now=now)
             told = True
         visit.starts_at, visit.ends_at = planned.starts_at, planned.ends_at
         visit.room_id, visit.nurse_id, visit.physician_id = planned.room_id, planned.nurse_id, planned.physician_id

@@ -17,6 +17,7 @@ from tracker.rules.intake import Person
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus
 from tracker.services import clinic
+from tracker.services.consent import may_use
 from tracker.text import gettext as _
 
 
@@ -79,11 +80,6 @@ def consent_wording(channel: ContactChannel) -> str:
             "and at any hour if it must close on a day I am booked."
         )
     return _("The clinic may call me at this number about my appointments, and leave a message.")
-
-
-def may_use(contact: ContactPoint) -> bool:
-    """Return whether the patient agreed to be reached there, and still does."""
-    return contact.consent_at is not None and contact.opted_out_at is None and contact.invalid_at is None
 
 
 def record_of(session: Session, actor: Actor, patient_id: UUID, *, lock: bool = False) -> Record:

@@ -24,7 +24,6 @@ from tracker.models import (
     ScaleResponse,
     Task,
     Visit,
-    VisitEvent,
 )
 from tracker.rules import scales
 from tracker.rules.fields import Command, Line, Number, Phone, Text
@@ -32,13 +31,12 @@ from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
-from tracker.services import audit, clinic, closing, links, outcomes, reminders, settings
+from tracker.services import audit, clinic, closing, links, outcomes, settings, telling
+from tracker.services.telling import AHEAD
 from tracker.text import gettext as _
-from tracker.text import say_phone
 
 IDLE = timedelta(minutes=30)  # a telephone that lies about
 LONGEST = timedelta(hours=12)
-AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 LOW_MOOD = 2  # of 10: somebody calls (our inference; the follow-up call itself is planned in any case)
 CALL_WITHIN = timedelta(hours=4)
 SYMPTOMS = ("nausea", "dizziness", "headache")  # asked of every patient on the next day
@@ -216,12 +214,7 @@ def known_driver(session: Session, guest: Guest) -> tuple[str, str]:
 
 def confirm(session: Session, guest: Guest, visit_id: UUID, *, now: datetime) -> None:
     """Note that the patient will come. Saying it twice changes nothing. Refused: the visit is not ahead any more."""
-    visit = visit_of(session, guest, visit_id, lock=True)
-    _must_be_ahead(guest, visit)
-    if visit.confirmed_at is None:
-        visit.confirmed_at = now
-        reminders.confirmed(session, visit, now=now)
-        _note(session, guest, visit, "confirmed", now)
+    telling.confirm(session, telling.on_page(guest.actor), visit_of(session, guest, visit_id, lock=True), now=now)
 
 
 class NameDriver(Command):
@@ -234,7 +227,7 @@ class NameDriver(Command):
 def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriver, *, now: datetime) -> None:
     """Note who takes the patient home from this visit, and remember it for the next."""
     visit = visit_of(session, guest, visit_id, lock=True)
-    _must_be_ahead(guest, visit)
+    telling.check_ahead(session, visit)
     visit.driver_name, visit.driver_phone, visit.driver_confirmed_at = driver.name, driver.phone, now
     # A form that staff has open on this patient is stale from here on: saved, it would undo what is said now.
     flag_modified(clinic.get(session, guest.actor, Patient, guest.patient_id, lock=True), "search_text")
@@ -244,21 +237,7 @@ def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriv
         known = CareContact(patient_id=guest.patient_id, role=CareRole.DRIVER, clinic_id=guest.actor.clinic_id)
         session.add(known)
     known.name, known.phone = driver.name, driver.phone
-    _note(session, guest, visit, "driver", now)
-
-
-def _must_be_ahead(guest: Guest, visit: Visit) -> None:
-    if visit.status not in AHEAD or visit.lost_at:
-        phone = say_phone(guest.clinic.phone, guest.clinic.country)
-        raise Refused(_("This visit isn't ahead any more. Call %(phone)s if something is wrong.", phone=phone))
-
-
-def _note(session: Session, guest: Guest, visit: Visit, kind: str, now: datetime) -> None:
-    session.add(VisitEvent(clinic_id=visit.clinic_id, visit_id=visit.id, kind=kind, occurred_at=now, entered_at=now))
-    session.flush()
-    audit.record(
-        session, guest.actor, f"patient: {kind}", patient_id=visit.patient_id, subject=f"visit {visit.id}", now=now
-    )
+    telling.note(session, telling.on_page(guest.actor), visit, "driver", f"{driver.name}, {driver.phone}", now=now)
 
 
 def _mood(value: int) -> int:
