@@ -45,6 +45,7 @@ class Provider:
     tls: ssl.SSLContext | None = None
     sent: list[dict[str, str]] = field(default_factory=list)
     requests: int = 0
+    account_is: str = "active"
 
     def __enter__(self) -> "Provider":
         self._over = threading.Event()
@@ -153,12 +154,23 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._say(status, said)
 
+    def do_GET(self) -> None:
+        """Say what there is to say of the account."""
+        if self.path != f"/2010-04-01/Accounts/{SID}.json":
+            self._say(*_error(404, 20404, "not found"))
+        elif not self._signed_in():
+            self._say(*_error(401, 20003, "Authenticate"))
+        else:
+            self._say(200, {"sid": SID, "status": self.server.provider.account_is})  # type: ignore[attr-defined]
+
+    def _signed_in(self) -> bool:
+        return self.headers["Authorization"] == "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+
     def _take(self, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Check as the provider does, and keep it."""
-        signed_in = "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
         if self.path != f"/2010-04-01/Accounts/{SID}/Messages.json":
             return _error(404, 20404, f"The requested resource {self.path} was not found")
-        if self.headers["Authorization"] != signed_in:
+        if not self._signed_in():
             return _error(401, 20003, "Authenticate")
         sender = fields.get("From") or fields.get("MessagingServiceSid", "")
         if not re.fullmatch(r"\+[0-9]{6,15}|MG[0-9a-f]{32}", sender):

@@ -55,6 +55,10 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path):
         ({"TRACKER_PORT": "0"}, "TRACKER_PORT"),
         ({"TRACKER_MAIL_SECURITY": "ssl3"}, "TRACKER_MAIL_SECURITY"),
         ({"TRACKER_CLOCK_OFFSET": "60"}, "TRACKER_CLOCK_OFFSET"),
+        ({"TRACKER_SMS_ACCOUNT": "../x"}, "TRACKER_SMS_ACCOUNT"),
+        ({"TRACKER_SMS_FROM": "505 555 0100"}, "TRACKER_SMS_FROM"),
+        ({"TRACKER_SMS_API": "api.twilio.com"}, "TRACKER_SMS_API"),
+        ({"TRACKER_SMS_API": "https://a:b@c"}, "TRACKER_SMS_API"),
         ({"TRACKER_SECRET_KEI": KEY}, "TRACKER_SECRET_KEI"),
     ],
 )
@@ -75,6 +79,12 @@ def test_only_the_demonstration_has_another_time():
     loaded = config.load({"TRACKER_DEMO": "yes", "TRACKER_CLOCK_OFFSET": "-90"})
 
     assert loaded.offset == timedelta(seconds=-90)
+
+
+def test_nothing_leaves_the_demonstration_whatever_else_is_set():
+    assert config.load({}).lets_out
+    assert not config.load({"TRACKER_DEMO": "yes", "TRACKER_SENDING": "yes"}).lets_out
+    assert not config.load({"TRACKER_SENDING": "no"}).lets_out
 
 
 def test_the_page_of_settings_is_up_to_date():

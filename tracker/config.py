@@ -5,6 +5,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -102,6 +103,28 @@ class Config(BaseModel):
     mail_from: Annotated[
         str, Field(description="The sender's address. Choose one that does not say what the treatment is.")
     ] = ""
+    sms_account: Annotated[
+        str, Field(description="The account at Twilio (`AC…`). Without it nothing is sent by text.")
+    ] = ""
+    sms_token: Annotated[
+        str,
+        Field(
+            description="The account's auth token: signs us in there, and proves that receipts and answers come from "
+            "there.",
+            repr=False,
+            json_schema_extra=SECRET,
+        ),
+    ] = ""
+    sms_from: Annotated[
+        str,
+        Field(
+            description="The number that texts come from, with its country (`+15055550100`), or a messaging service "
+            "(`MG…`). Let its incoming messages be posted to `/hooks/sms` at the address above."
+        ),
+    ] = ""
+    sms_api: Annotated[
+        str, Field(description="Where the texts' provider is asked: Twilio, or whoever speaks its protocol.")
+    ] = "https://api.twilio.com"
     demo: Annotated[
         bool,
         Field(description="The demonstration: invented patients, a banner, nothing is sent. Set by `tracker demo`."),
@@ -135,6 +158,28 @@ class Config(BaseModel):
             raise ValueError("give scheme and host only, like https://visits.example.org")
         return value.rstrip("/")
 
+    @field_validator("sms_account")
+    @classmethod
+    def _account(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[A-Za-z0-9_-]{2,64}", value):
+            raise ValueError("copy it from the provider's console: AC and 32 letters and digits")
+        return value
+
+    @field_validator("sms_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if value and not re.fullmatch(r"\+[1-9][0-9]{5,14}|MG[0-9a-fA-F]{32}", value):
+            raise ValueError("give the number with its country and no spaces, like +15055550100, or a service, MG…")
+        return value
+
+    @field_validator("sms_api")
+    @classmethod
+    def _provider(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
+            raise ValueError("give scheme and host, like https://api.twilio.com")
+        return value.rstrip("/")
+
     @model_validator(mode="after")
     def _only_in_the_demonstration(self) -> Self:
         if self.clock_offset and not self.demo:
@@ -150,6 +195,11 @@ class Config(BaseModel):
     def offset(self) -> timedelta:
         """How far the demonstration's clock runs ahead of the system's."""
         return timedelta(seconds=self.clock_offset)
+
+    @property
+    def lets_out(self) -> bool:
+        """Whether messages may leave the house: never from the demonstration."""
+        return self.sending and not self.demo
 
     def key(self) -> bytes:
         """Return the secret key.

@@ -172,7 +172,7 @@ def build(config: Config) -> Worker:
 
 
 def _channel(config: Config) -> Channel | None:
-    if not config.sending:
+    if not config.lets_out:
         return Outbox(_keep)
     if not config.mail_host:
         return None  # what is due waits, and becomes a task when it is too late

@@ -14,7 +14,7 @@ from tests.conftest import NOW
 from tests.mail_server import free_port
 from tests.sms_provider import NUMBER, SID, TOKEN, Provider
 from tracker.channels.message import End
-from tracker.channels.sms import Account, Sms, is_signed, signature
+from tracker.channels.sms import Account, Sms, is_signed, signature, trouble
 
 
 def send(provider: Provider, sent=None, *, seconds: float = 10.0, **more):
@@ -221,6 +221,17 @@ def test_nobody_else_signs_like_that(token, address, fields):
 )
 def test_the_port_may_be_signed_or_not(signed, asked):
     assert is_signed("12345", asked, MANUAL.items(), signature("12345", signed, MANUAL.items()))
+
+
+def test_an_account_can_be_tried_without_sending():
+    with Provider() as provider:
+        assert trouble(provider.account()) == ""
+        assert "401 20003" in trouble(provider.account(token="not it"))
+        assert "404" in trouble(provider.account(sid="AC2"))
+        provider.account_is = "suspended"
+        assert "suspended" in trouble(provider.account())
+    assert "refused" in trouble(provider.account())
+    assert provider.sent == []
 
 
 def test_a_text_to_no_number_is_not_sent():

@@ -8,6 +8,7 @@ from aiosmtpd.handlers import Sink
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from tests.sms_provider import NUMBER, SID, TOKEN, Provider
 from tracker import db
 from tracker.cli import main
 from tracker.paths import newest_revision
@@ -184,6 +185,18 @@ def test_check_is_content_with_a_safe_installation(tracker, monkeypatch, mail_se
 
     assert said.output == "Nothing is missing.\n"
     assert said.exit_code == 0
+    with Provider() as provider:
+        monkeypatch.setenv("TRACKER_SMS_API", provider.account().api)
+        monkeypatch.setenv("TRACKER_SMS_ACCOUNT", SID)
+        assert "TRACKER_SMS_TOKEN: missing" in tracker("check").output
+        monkeypatch.setenv("TRACKER_SMS_TOKEN", TOKEN)
+        monkeypatch.setenv("TRACKER_SMS_FROM", NUMBER)
+        assert tracker("check").output == "Nothing is missing.\n"
+        monkeypatch.setenv("TRACKER_SMS_TOKEN", "an old token")
+        said = tracker("check").output
+        assert "TRACKER_SMS_ACCOUNT" in said
+        assert "an old token" not in said
+        assert provider.sent == []
     monkeypatch.setenv("TRACKER_SECRET_KEY", "short")
     assert tracker("check").exit_code == 1
 

@@ -79,6 +79,19 @@ class Sms:
         return answer.means(text, message.written_at)
 
 
+def trouble(account: Account, *, seconds: float = 5.0) -> str:
+    """Return why the provider would take nothing from this account, "" if it would. Nothing is sent."""
+    deadline = Deadline(seconds)
+    try:
+        with _connect(account, deadline) as sock:
+            wire.send(sock, _head(account, "GET", ".json"), deadline)
+            answer = _Answer.read(sock, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return as_said(f"{type(error).__name__}: {error}")
+    state = answer.said.get("status")
+    return "" if answer.status == 200 and state == "active" else answer.words
+
+
 def _fields(account: Account, message: Message, text: Cut) -> dict[str, str]:
     service = account.sender.startswith("MG")
     fields = {
@@ -96,18 +109,22 @@ def _fields(account: Account, message: Message, text: Cut) -> dict[str, str]:
 
 def _request(account: Account, fields: dict[str, str]) -> bytes:
     body = urlencode(fields).encode("ascii")
-    signed_in = base64.b64encode(f"{account.sid}:{account.token}".encode()).decode("ascii")
+    form = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}")
+    return _head(account, "POST", "/Messages.json", *form) + body
+
+
+def _head(account: Account, method: str, what: str, *more: str) -> bytes:
     place = urlsplit(account.api)
-    head = (
-        f"POST {place.path}/2010-04-01/Accounts/{quote(account.sid, safe='')}/Messages.json HTTP/1.1",
+    signed_in = base64.b64encode(f"{account.sid}:{account.token}".encode()).decode("ascii")
+    lines = (
+        f"{method} {place.path}/2010-04-01/Accounts/{quote(account.sid, safe='')}{what} HTTP/1.1",
         f"Host: {place.netloc}",
         f"Authorization: Basic {signed_in}",
-        "Content-Type: application/x-www-form-urlencoded",
-        f"Content-Length: {len(body)}",
+        *more,
         "Accept: application/json",
         "Connection: close",
     )
-    return "\r\n".join((*head, "", "")).encode("ascii") + body
+    return "\r\n".join((*lines, "", "")).encode("ascii")
 
 
 def _connect(account: Account, deadline: Deadline) -> Any:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import select
 
 from tracker import db, schema
+from tracker.channels import sms
+from tracker.channels.ways import has_mail, sms_account
 from tracker.config import Config, MailSecurity, load, variable
 from tracker.errors import Invalid, TrackerError
 from tracker.models import Clinic
@@ -25,7 +27,7 @@ def findings() -> list[str]:
         config = load()
     except Invalid as error:
         return [f"{name}: {said}" for name, said in error.fields.items()]
-    return [*_key(config), *_address(config), *_mail(config), *_database(config), *_files()]
+    return [*_key(config), *_address(config), *_mail(config), *_texts(config), *_database(config), *_files()]
 
 
 def _key(config: Config) -> Iterator[str]:
@@ -42,10 +44,10 @@ def _address(config: Config) -> Iterator[str]:
 
 
 def _mail(config: Config) -> Iterator[str]:
-    if not config.sending:
+    if not config.lets_out:
         yield f"{variable('sending')}: off; no message leaves the house"
         return
-    if not config.mail_host:
+    if not has_mail(config):
         yield f"{variable('mail_host')}: missing; no reminder can be sent by e-mail"
         return
     if not config.mail_from:
@@ -53,6 +55,23 @@ def _mail(config: Config) -> Iterator[str]:
     if config.mail_security is MailSecurity.NONE and config.mail_host not in LOOPBACK:
         yield f"{variable('mail_security')}: none; messages would cross the network readable"
     yield from _mail_server(config)
+
+
+def _texts(config: Config) -> Iterator[str]:
+    """Texts are a choice: nothing is missing where none of it is set."""
+    needed = ("sms_account", "sms_token", "sms_from")
+    missing = [name for name in needed if not getattr(config, name)]
+    if not config.lets_out or len(missing) == len(needed):
+        return
+    if missing:
+        for name in missing:
+            yield f"{variable(name)}: missing; no reminder can be sent by text"
+        return
+    if urlsplit(config.sms_api).scheme != "https" and urlsplit(config.sms_api).hostname not in LOOPBACK:
+        yield f"{variable('sms_api')}: {config.sms_api} is not encrypted; texts and the token would be readable"
+        return
+    if said := sms.trouble(sms_account(config)):
+        yield f"{variable('sms_account')}: {config.sms_api} would not take texts from it: {said}"
 
 
 def _mail_server(config: Config) -> Iterator[str]:
