@@ -1,5 +1,6 @@
 """What a late arrival or a long recovery does to the next in the room and to the nurse's next, in every state."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from tracker.rules.lateness import expected
 from tracker.rules.vocabulary import VisitStatus
 
 _S = VisitStatus
-LEE = uuid4()
+LEE, HALE = uuid4(), uuid4()
 
 
 def the_board(visits, now, lanes=2):
@@ -24,7 +25,7 @@ def the_board(visits, now, lanes=2):
         hours=HOURS,
         rooms=list(ROOMS.values()),
         visits=visits,
-        lanes={KIM: lanes, LEE: lanes},
+        lanes={KIM: lanes, LEE: lanes, HALE: 1},
         now=at(now),
     )
 
@@ -190,3 +191,74 @@ def test_somebody_waiting_is_told_until_when_it_moves_nobody():
     (held,) = next(need.effects for need in needs if need.visit.patient == "Ada")
     assert (held.next, held.start_by, held.after_next) == ("Ben", at("13:00"), "Cy")
     assert held.free_at == at("12:00") + timedelta(minutes=15)
+
+
+def test_whoever_has_to_wait_keeps_the_next_one_waiting():
+    """Ada needs Sage until 12:15, so Ben until 15:00, so Cy until 17:20; Dee comes late enough."""
+    late = a_visit("Ada", "Sage", "09:00", _S.INFUSING, started_at="10:20")
+    following = [a_visit(name, "Sage", start) for name, start in (("Ben", "12:00"), ("Cy", "14:35"), ("Dee", "17:20"))]
+
+    found = said([late, *following], "10:40")
+
+    assert [one[2:] for one in found] == [("Sage", "Ben", at("12:15")), ("Sage", "Cy", at("14:45"))]
+
+
+def test_it_goes_from_a_room_to_a_nurse_and_on_to_another_room():
+    """Ben starts late in Sage, so his nurse has no lane for Cy in Mesa, who keeps Dee out of there."""
+    late = a_visit("Ada", "Sage", "09:00", _S.INFUSING, started_at="10:20", nurse_id=LEE, nurse="LW")
+    ben, cy = a_visit("Ben", "Sage", "11:45"), a_visit("Cy", "Mesa", "14:00")
+    dee = a_visit("Dee", "Mesa", "16:30", nurse_id=LEE)
+
+    found = said([late, ben, cy, dee], "10:40", lanes=1)
+
+    assert [one[2:] for one in found] == [
+        ("Sage", "Ben", at("12:15")),
+        ("KM", "Cy", at("14:30")),
+        ("Mesa", "Dee", at("16:45")),
+    ]
+
+
+def test_what_is_made_up_for_between_two_visits_goes_no_further():
+    late = a_visit("Ada", "Sage", "09:00", _S.INFUSING, started_at="10:20")
+    visits = [late, a_visit("Ben", "Sage", "12:00"), a_visit("Cy", "Sage", "14:45")]
+
+    assert [one[3] for one in said(visits, "10:40")] == ["Ben"]
+
+
+def test_whoever_waits_already_tells_of_those_after():
+    """Ben is due: what he does to Cy stands in his own line, and not in Ada's, too."""
+    late = a_visit("Ada", "Sage", "09:00", _S.INFUSING, started_at="11:15")
+    ben, cy = a_visit("Ben", "Sage", "11:45", _S.ARRIVED, arrived_at="11:40"), a_visit("Cy", "Sage", "14:20")
+
+    found = said([late, ben, cy], "12:00")
+
+    assert [(one[0], one[3], one[4]) for one in found] == [("Ada", "Ben", at("13:15")), ("Ben", "Cy", at("15:45"))]
+
+
+def with_hale(visit):
+    return replace(visit, physician_id=HALE, physician="AH")
+
+
+@pytest.mark.parametrize(
+    ("arrived", "second", "found"),
+    [
+        ("09:25", "09:30", [("AH", "Ben", "10:00")]),  # Ada's set-up is from 9:40 to 10:00, Ben's would be at 9:45
+        ("09:05", "09:30", []),  # Ada is late, and done in time
+        ("09:45", "09:30", []),  # Ben is there first
+        ("09:58", "10:00", [("AH", "Ben", "10:33")]),
+    ],
+)
+def test_a_late_set_up_keeps_the_physician_from_the_next_one(arrived, second, found):
+    late = with_hale(a_visit("Ada", "Sage", "09:00", _S.ARRIVED, arrived_at=arrived))
+    following = with_hale(a_visit("Ben", "Mesa", second, nurse_id=LEE))
+
+    told = said([late, following], max(arrived, "09:20"))
+
+    assert [one[2:] for one in told] == [(where, who, at(free)) for where, who, free in found]
+
+
+def test_a_physician_who_has_begun_an_infusion_is_free():
+    late = with_hale(a_visit("Ada", "Sage", "09:00", _S.INFUSING, started_at="10:20"))
+    following = with_hale(a_visit("Ben", "Mesa", "10:15", nurse_id=LEE))
+
+    assert said([late, following], "10:25") == []

@@ -76,6 +76,8 @@ class VisitFacts:
     room_id: UUID
     nurse_id: UUID
     nurse: str  # initials
+    physician_id: UUID | None = None
+    physician: str = ""  # initials
     mg: Decimal | None = None
     status: VisitStatus
     starts_at: datetime

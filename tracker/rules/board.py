@@ -138,13 +138,13 @@ def draw(
         tasks: Open tasks that cannot wait for tomorrow.
         free: For each room the blocks (start, end) that could still be booked.
         there: When the rooms are there, that day alone; `closed` says why they are not.
-        lanes: How many patients each nurse may have at once.
+        lanes: How many patients each nurse, and each physician, may have at once.
     """
     everything = sorted(visits, key=lambda visit: visit.starts_at)
     live = [visit for visit in everything if visit.status not in OFF_THE_BOARD]
     scale = Scale.around(day, zone, hours, [(visit.starts_at, visit.ends_at) for visit in live])
-    going = Going(live, lanes or {}, scale.midnight + timedelta(minutes=hours[1]), now)
-    states = standing(rooms, going)
+    going = Going(rooms, live, lanes or {}, scale.midnight + timedelta(minutes=hours[1]), now)
+    states = standing(going)
     rows = tuple(
         RoomRow(
             room,

@@ -1,6 +1,7 @@
-"""What late arrivals and long recoveries do to whoever comes next, in the same room and with the same nurse.
+"""What late arrivals and long recoveries do to whoever comes next, in the same room, with the same nurse or physician.
 
-Nothing is refused and nothing is moved: a visit is where it is, and from there it takes as long as planned.
+Nothing is refused and nothing is moved: a visit is where it is, and from there it takes as long as planned. Whoever has
+to wait keeps others waiting in turn. A physician is held during set-up; who gets there first keeps them.
 """
 
 from collections import defaultdict
@@ -10,7 +11,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tracker.rules.attention import (
-    BEFORE_START,
     FINISHED,
     Chip,
     Level,
@@ -25,12 +25,16 @@ from tracker.rules.vocabulary import VisitStatus
 WORTH_SAYING = 5  # minutes that somebody waits
 _ENDING = frozenset({VisitStatus.RECOVERING, VisitStatus.READY})
 _RUNNING = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED})
+_TO_COME = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED})
+
+Hold = tuple[datetime, datetime, UUID]  # until when it is expected, until when it was planned, by which visit
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Until when a visit is expected to need its nurse (the end of recovery) and its room (reset and all)."""
+    """Until when a visit is expected to need its physician (for set-up), its nurse (the end of recovery), its room."""
 
+    physician_until: datetime
     nurse_until: datetime
     room_until: datetime
 
@@ -39,13 +43,13 @@ class Expected:
 class Effect:
     """What somebody who needs longer does to the next patient there."""
 
-    where: str  # the room, or the nurse's initials
+    where: str  # the room, or initials
     next: str  # patient
     needed_at: datetime
-    free_at: datetime  # when room or nurse is expected to be free
+    free_at: datetime  # when it is expected to be free
     start_by: datetime | None = None  # the latest start of a waiting patient that moves nobody
     after_next: str = ""  # … whom it would move
-    patients: int = 0  # a nurse's, at once, until then; 0 for a room
+    patients: int = 0  # a nurse's, at once, until then; else 0
 
     @property
     def late(self) -> int:
@@ -57,14 +61,16 @@ def expected(visit: VisitFacts, now: datetime) -> Expected:
     """Return when a live visit is expected to be over, from where it is at `now`; never earlier than now."""
     recovery = visit.planned("turnover") - visit.planned("recovery")
     reset = visit.ends_at - visit.planned("turnover")
+    begins = visit.started_at or visit.planned("infusion")
     if visit.status is VisitStatus.READY:
         ends = now
     elif visit.status is VisitStatus.RECOVERING:
         ends = max((visit.stopped_at or now) + recovery, now)
     else:
         infusion = visit.planned("recovery") - visit.planned("infusion")
-        ends = max(_infusion_starts(visit, now) + infusion, now) + recovery
-    return Expected(ends, ends + reset)
+        begins = _infusion_starts(visit, now)
+        ends = max(begins + infusion, now) + recovery
+    return Expected(begins, ends, ends + reset)
 
 
 def _infusion_starts(visit: VisitFacts, now: datetime) -> datetime:
@@ -83,64 +89,103 @@ def _infusion_starts(visit: VisitFacts, now: datetime) -> datetime:
 
 
 class Going:
-    """The live visits of a day as they go at `now`, by room and by nurse, in order of time."""
+    """The live visits of a day as they go at `now`, and whom each of them keeps waiting.
+
+    Args:
+        lanes: How many patients each nurse, and each physician, may have at once.
+    """
 
     def __init__(
-        self, live: Sequence[VisitFacts], lanes: Mapping[UUID, int], closes_at: datetime, now: datetime
+        self,
+        rooms: Sequence[RoomFacts],
+        live: Sequence[VisitFacts],
+        lanes: Mapping[UUID, int],
+        closes_at: datetime,
+        now: datetime,
     ) -> None:
+        self.rooms = {room.id: room.name for room in rooms}
         self.lanes, self.closes_at, self.now = lanes, closes_at, now
         self.by_room: dict[UUID, list[VisitFacts]] = defaultdict(list)
-        self.by_nurse: dict[UUID, list[VisitFacts]] = defaultdict(list)
         self.until: dict[UUID, Expected] = {}
+        self._open: dict[UUID | None, list[VisitFacts]] = defaultdict(list)  # by room, nurse and physician
+        self._waits: dict[UUID, dict[UUID, Effect]] = defaultdict(dict)  # for whom, and who
         for visit in sorted(live, key=lambda visit: visit.starts_at):
             self.by_room[visit.room_id].append(visit)
-            self.by_nurse[visit.nurse_id].append(visit)
             if visit.status not in FINISHED:
-                self.until[visit.id] = expected(visit, now)
+                self.until[visit.id] = self._expected(visit)
+                for what in (visit.room_id, visit.nurse_id, visit.physician_id):
+                    self._open[what].append(visit)
 
-    def effects(self, visit: VisitFacts, room: RoomFacts) -> list[Effect]:
-        """Return what a visit that isn't over does to the next one in its room and, where that is another, to its
-        nurse's."""
-        found = list(self._in_room(visit, room))
-        for one in self._of_nurse(visit):
-            same = next((other for other in found if other.next == one.next), None)
-            if same is None or one.free_at > same.free_at:
-                found.append(one)
-        return found
+    def _expected(self, visit: VisitFacts) -> Expected:
+        """Return until when a visit needs what, those that came before it known."""
+        alone = expected(visit, self.now)
+        waits = list(self._waits_for(visit)) if visit.status in _TO_COME else []
+        if not waits:
+            return alone
+        effect, causes = max(waits, key=lambda wait: wait[0].free_at - wait[0].needed_at)
+        for cause in causes:
+            self._waits[cause][visit.id] = effect
+        wait = effect.free_at - effect.needed_at
+        return Expected(
+            max(alone.physician_until, visit.planned("infusion") + wait),
+            max(alone.nurse_until, visit.planned("turnover") + wait),
+            max(alone.room_until, visit.ends_at + wait),
+        )
 
-    def _in_room(self, visit: VisitFacts, room: RoomFacts) -> Iterator[Effect]:
-        line = self.by_room[visit.room_id]
-        later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
+    def _waits_for(self, visit: VisitFacts) -> Iterator[tuple[Effect, list[UUID]]]:
+        """Yield what isn't free in time for a visit, each with who should have been gone by then."""
+        until, before, set_up = self.until, self._open, visit.planned("set_up")
+        room = [(until[one.id].room_until, one.ends_at, one.id) for one in before[visit.room_id]]
+        nurse = [(until[one.id].nurse_until, one.planned("turnover"), one.id) for one in before[visit.nurse_id]]
+        physician = [
+            (until[one.id].physician_until, one.planned("infusion"), one.id)
+            for one in before[visit.physician_id]
+            if until[one.id].physician_until - (one.planned("infusion") - one.planned("set_up")) <= set_up
+        ]
+        if found := _free_at(room, 1, visit.starts_at):
+            free_at, causes = found
+            yield Effect(self.rooms.get(visit.room_id, ""), visit.patient, visit.starts_at, free_at), causes
+        if found := _free_at(nurse, self.lanes.get(visit.nurse_id, 0), set_up):
+            free_at, causes = found
+            patients = sum(hold[0] > set_up for hold in nurse)
+            yield Effect(visit.nurse, visit.patient, set_up, free_at, patients=patients), causes
+        if visit.physician_id and (found := _free_at(physician, self.lanes.get(visit.physician_id, 0), set_up)):
+            free_at, causes = found
+            yield Effect(visit.physician, visit.patient, set_up, free_at), causes
+
+    def effects(self, visit: VisitFacts) -> list[Effect]:
+        """Return what a visit that isn't over does to the next one in its room, to whoever else has to wait for it, and
+        to whoever waits for those."""
+        found, asked = dict(self._in_room(visit)), [visit.id]
+        while asked:
+            for other, effect in self._waits[asked.pop(0)].items():
+                if other not in found or effect.free_at > found[other].free_at:
+                    found[other] = effect
+                if effect.late >= WORTH_SAYING and effect.needed_at > self.now:  # else it is said of whoever waits
+                    asked.append(other)
+        return list(found.values())
+
+    def _in_room(self, visit: VisitFacts) -> Iterator[tuple[UUID, Effect]]:
+        """Say when the next one in the same room needs it, in time or not."""
+        later = [other for other in self._open[visit.room_id] if other.starts_at > visit.starts_at]
         if not later:
             return
         following, after = later[0], later[1] if len(later) > 1 else None
-        free_at = self.until[visit.id].room_until
+        start_by, moved = None, ""
         if following.status is VisitStatus.ARRIVED:
             start_by = (after.starts_at if after else self.closes_at) - following.block
             moved = after.patient if after else ""
-            yield Effect(room.name, following.patient, following.starts_at, free_at, start_by, moved)
-        else:
-            yield Effect(room.name, following.patient, following.starts_at, free_at)
+        free_at = self.until[visit.id].room_until
+        name = self.rooms.get(visit.room_id, "")
+        yield following.id, Effect(name, following.patient, following.starts_at, free_at, start_by, moved)
 
-    def _of_nurse(self, visit: VisitFacts) -> Iterator[Effect]:
-        """Say whom a visit that goes on longer than planned keeps from their nurse: the first, if any."""
-        most, until = self.lanes.get(visit.nurse_id), self.until[visit.id].nurse_until
-        if not most or until <= visit.planned("turnover"):
-            return
-        for other in self.by_nurse[visit.nurse_id]:
-            needed_at = other.planned("set_up")
-            waits = other.status in BEFORE_START and other.starts_at > visit.starts_at and needed_at >= self.now
-            if not waits or not visit.planned("turnover") <= needed_at < until:
-                continue
-            untils = self._still_with(visit.nurse_id, other, needed_at)
-            if len(untils) >= most:
-                yield Effect(visit.nurse, other.patient, needed_at, untils[len(untils) - most], patients=len(untils))
-                return
 
-    def _still_with(self, nurse_id: UUID, other: VisitFacts, at: datetime) -> list[datetime]:
-        """Return until when a nurse has each of those who came before another and are still there at an instant."""
-        before = [one for one in self.by_nurse[nurse_id] if one.id in self.until and one.starts_at < other.starts_at]
-        return sorted(until for one in before if (until := self.until[one.id].nurse_until) > at)
+def _free_at(holds: Sequence[Hold], most: int, needed_at: datetime) -> tuple[datetime, list[UUID]] | None:
+    """Return when what may be held `most` times at once is free for somebody who needs it at an instant, and who should
+    have been gone by then. None: it is free in time, or as late as it was planned to be."""
+    holding = sorted(hold for hold in holds if hold[0] > needed_at)
+    causes = [visit_id for _until, planned, visit_id in holding if planned <= needed_at]
+    return (holding[-most][0], causes) if causes and 0 < most <= len(holding) else None
 
 
 def runs_late(visit: VisitFacts, found: Sequence[Effect]) -> bool:
@@ -157,16 +202,16 @@ class State:
     effects: tuple[Effect, ...]
 
 
-def standing(rooms: Sequence[RoomFacts], going: Going) -> dict[UUID, State]:
+def standing(going: Going) -> dict[UUID, State]:
     """Return how each live visit of the rooms stands, by its id."""
-    return {visit.id: _state(visit, room, going) for room in rooms for visit in going.by_room[room.id]}
+    return {visit.id: _state(visit, going) for room_id in going.rooms for visit in going.by_room[room_id]}
 
 
-def _state(visit: VisitFacts, room: RoomFacts, going: Going) -> State:
+def _state(visit: VisitFacts, going: Going) -> State:
     found = problems(visit, going.now)
     if visit.status in FINISHED or going.now < visit.starts_at:
         return State(visit, found, ())
-    held = going.effects(visit, room)
+    held = going.effects(visit)
     if runs_late(visit, held):
         late = going.until[visit.id].room_until - visit.ends_at
         found.append(Chip(Matter.LATE, Level.SOON, visit.ends_at, minutes_of(late)))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row, and_, bindparam, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from tracker.models import (
     Course,
@@ -32,7 +32,7 @@ from tracker.rules.agenda import ALL, Filters
 from tracker.rules.attention import WATCHED, RoomFacts, TaskFacts, VisitFacts
 from tracker.rules.availability import FreeTime
 from tracker.rules.permissions import Actor
-from tracker.rules.protocol import NURSE
+from tracker.rules.protocol import NURSE, PHYSICIAN
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
 from tracker.services import calendar, capacity, settings
 from tracker.services.clinic import ClinicInfo
@@ -66,7 +66,7 @@ def day_board(
         free=_free(session, place, there, filters, now),
         there=there,
         closed=calendar.closed_times(session, place, day, day),
-        lanes={one.id: one.lanes for one in there.of_kind(NURSE)},
+        lanes={one.id: one.lanes for kind in (NURSE, PHYSICIAN) for one in there.of_kind(kind)},
         now=now,
     )
 
@@ -194,6 +194,7 @@ _SIGNED = select(Note.visit_id).where(Note.visit_id.in_(_IDS), Note.signed_at.is
 
 
 # Columns, not rows: sixty visits with everything they have cost more than the rest of the page.
+_PHYSICIAN = aliased(StaffMember)
 _VISITS = (
     select(
         *(Visit.id, Visit.patient_id, Visit.course_id, Visit.ordinal, Visit.room_id, Visit.nurse_id, Visit.status),
@@ -207,11 +208,13 @@ _VISITS = (
             Patient.intake_status,
         ),
         *(Patient.weight_kg, Course.sequence, Course.protocol_id, StaffMember.initials),
+        *(Visit.physician_id, _PHYSICIAN.initials.label("physician")),
     )
     .join(Patient, Patient.id == Visit.patient_id)
     .join(Course, Course.id == Visit.course_id)
     .join(ProtocolVersion, ProtocolVersion.id == Course.protocol_id)
     .join(StaffMember, StaffMember.id == Visit.nurse_id)
+    .join(_PHYSICIAN, _PHYSICIAN.id == Visit.physician_id)
     .where(*_OF_DAY)
     .order_by(Visit.starts_at)
 )
@@ -252,6 +255,8 @@ def _facts(visit: Row[Any], more: _More) -> VisitFacts:
         room_id=visit.room_id,
         nurse_id=visit.nurse_id,
         nurse=visit.initials,
+        physician_id=visit.physician_id,
+        physician=visit.physician,
         mg=more.doses.get(visit.id) or _planned_mg(order, visit.weight_kg),
         status=visit.status,
         starts_at=visit.starts_at,
