@@ -76,6 +76,25 @@ def _from_sqlite(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
+class Identifier(TypeDecorator[uuid.UUID]):
+    """An id. SQLite keeps text, and every claim names one of the same few resources: so each is made out once."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return _id_from_sqlite if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _id_from_sqlite(value: str | None) -> uuid.UUID | None:
+    return None if value is None else _parsed(value)
+
+
+@lru_cache(4096)
+def _parsed(value: str) -> uuid.UUID:
+    return uuid.UUID(value)
+
+
 class Thousandths(TypeDecorator[Decimal]):
     """An exact amount with up to three decimals (kg, mg, mL, mg/kg); refuses more."""
 
@@ -101,8 +120,8 @@ Instant = Annotated[datetime, mapped_column(UtcInstant)]
 Line = Annotated[str, mapped_column(String(200))]  # one line of text
 Body = Annotated[str, mapped_column(Text)]  # text of several lines
 Token = Annotated[str, mapped_column(String(64))]  # a hash in hex, a short code
-Id = Annotated[uuid.UUID, mapped_column(Uuid)]
-PrimaryId = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, default=new_id)]
+Id = Annotated[uuid.UUID, mapped_column(Identifier)]
+PrimaryId = Annotated[uuid.UUID, mapped_column(Identifier, primary_key=True, default=new_id)]
 Data = Annotated[Any, mapped_column(JSON().with_variant(JSONB(), "postgresql"))]
 OptionalData = Annotated[
     Any, mapped_column(JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"), nullable=True)

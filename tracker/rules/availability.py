@@ -142,11 +142,10 @@ def starts_of_runs(bits: int, first: int, last: int) -> int:
     """Return each bit s for which all bits from s + `first` up to, not including, s + `last` are set."""
     bits >>= first
     have, wanted = 1, last - first
-    while have < wanted:
-        step = min(have, wanted - have)
-        bits &= bits >> step
-        have += step
-    return bits
+    while 2 * have <= wanted:
+        bits &= bits >> have
+        have *= 2
+    return bits & bits >> (wanted - have) if have < wanted else bits
 
 
 def runs(bits: int) -> Iterable[tuple[int, int]]:
@@ -191,7 +190,14 @@ class FreeTime:
 
     def of_kind(self, kind: str) -> list[Resource]:
         """List the resources of one kind, in the order they were given."""
-        return [resource for resource in self.resources if resource.kind == kind]
+        return self._by_kind.get(kind, [])
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.kind, []).append(resource)
+        return found
 
 
 def free_time(

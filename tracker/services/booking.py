@@ -235,7 +235,7 @@ def book_course(session: Session, actor: Actor, patient_id: UUID, wanted: BookCo
         "created_by": actor.user_id,
         "version": 1,
     }
-    # As rows: attached objects would take three times as long.
+    # As rows: attached objects would take twice as long.
     session.connection().execute(_COURSE, course_row)
     course = Course(**course_row)
     rows = [visit_at(course, one, now) for one in planned]
