@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from tracker.rules.attention import (
@@ -27,7 +28,14 @@ _ENDING = frozenset({VisitStatus.RECOVERING, VisitStatus.READY})
 _RUNNING = frozenset({VisitStatus.INFUSING, VisitStatus.PAUSED})
 _TO_COME = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED})
 
-Hold = tuple[datetime, datetime, UUID]  # until when it is expected, until when it was planned, by which visit
+
+class Hold(NamedTuple):
+    """Until when a visit is expected to hold something, until when it was to, and from when on it does."""
+
+    until: datetime
+    planned: datetime
+    visit_id: UUID
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +115,27 @@ class Going:
         self.lanes, self.closes_at, self.now = lanes, closes_at, now
         self.by_room: dict[UUID, list[VisitFacts]] = defaultdict(list)
         self.until: dict[UUID, Expected] = {}
-        self._open: dict[UUID | None, list[VisitFacts]] = defaultdict(list)  # by room, nurse and physician
+        self._holds: dict[UUID | None, list[Hold]] = defaultdict(list)  # of a room, a nurse, a physician
         self._waits: dict[UUID, dict[UUID, Effect]] = defaultdict(dict)  # for whom, and who
         for visit in sorted(live, key=lambda visit: visit.starts_at):
             self.by_room[visit.room_id].append(visit)
             if visit.status not in FINISHED:
-                self.until[visit.id] = self._expected(visit)
-                for what in (visit.room_id, visit.nurse_id, visit.physician_id):
-                    self._open[what].append(visit)
+                self._add(visit)
 
-    def _expected(self, visit: VisitFacts) -> Expected:
-        """Return until when a visit needs what, those that came before it known."""
+    def _add(self, visit: VisitFacts) -> None:
+        """Note until when a visit needs what, those that came before it known."""
+        set_up, infusion, turnover = (visit.planned(phase) for phase in ("set_up", "infusion", "turnover"))
+        until = self.until[visit.id] = self._expected(visit, set_up)
+        room = Hold(until.room_until, visit.ends_at, visit.id, visit.starts_at)
+        nurse = Hold(until.nurse_until, turnover, visit.id, visit.starts_at)
+        physician = Hold(until.physician_until, infusion, visit.id, until.physician_until - (infusion - set_up))
+        self._holds[visit.room_id].append(room)
+        self._holds[visit.nurse_id].append(nurse)
+        self._holds[visit.physician_id].append(physician)
+
+    def _expected(self, visit: VisitFacts, set_up: datetime) -> Expected:
         alone = expected(visit, self.now)
-        waits = list(self._waits_for(visit)) if visit.status in _TO_COME else []
+        waits = list(self._waits_for(visit, set_up)) if visit.status in _TO_COME else []
         if not waits:
             return alone
         effect, causes = max(waits, key=lambda wait: wait[0].free_at - wait[0].needed_at)
@@ -132,26 +148,18 @@ class Going:
             max(alone.room_until, visit.ends_at + wait),
         )
 
-    def _waits_for(self, visit: VisitFacts) -> Iterator[tuple[Effect, list[UUID]]]:
+    def _waits_for(self, visit: VisitFacts, set_up: datetime) -> Iterator[tuple[Effect, list[UUID]]]:
         """Yield what isn't free in time for a visit, each with who should have been gone by then."""
-        until, before, set_up = self.until, self._open, visit.planned("set_up")
-        room = [(until[one.id].room_until, one.ends_at, one.id) for one in before[visit.room_id]]
-        nurse = [(until[one.id].nurse_until, one.planned("turnover"), one.id) for one in before[visit.nurse_id]]
-        physician = [
-            (until[one.id].physician_until, one.planned("infusion"), one.id)
-            for one in before[visit.physician_id]
-            if until[one.id].physician_until - (one.planned("infusion") - one.planned("set_up")) <= set_up
-        ]
-        if found := _free_at(room, 1, visit.starts_at):
-            free_at, causes = found
-            yield Effect(self.rooms.get(visit.room_id, ""), visit.patient, visit.starts_at, free_at), causes
-        if found := _free_at(nurse, self.lanes.get(visit.nurse_id, 0), set_up):
-            free_at, causes = found
-            patients = sum(hold[0] > set_up for hold in nurse)
-            yield Effect(visit.nurse, visit.patient, set_up, free_at, patients=patients), causes
-        if visit.physician_id and (found := _free_at(physician, self.lanes.get(visit.physician_id, 0), set_up)):
-            free_at, causes = found
-            yield Effect(visit.physician, visit.patient, set_up, free_at), causes
+        for where, what, needed_at, most in (
+            (self.rooms.get(visit.room_id, ""), visit.room_id, visit.starts_at, 1),
+            (visit.nurse, visit.nurse_id, set_up, self.lanes.get(visit.nurse_id, 0)),
+            (visit.physician, visit.physician_id, set_up, self.lanes.get(visit.physician_id or visit.id, 0)),
+        ):
+            holding = sorted(hold for hold in self._holds[what] if hold.since <= needed_at < hold.until)
+            causes = [hold.visit_id for hold in holding if hold.planned <= needed_at]
+            if causes and 0 < most <= len(holding):
+                patients = len(holding) if what == visit.nurse_id else 0
+                yield Effect(where, visit.patient, needed_at, holding[-most].until, patients=patients), causes
 
     def effects(self, visit: VisitFacts) -> list[Effect]:
         """Return what a visit that isn't over does to the next one in its room, to whoever else has to wait for it, and
@@ -167,7 +175,8 @@ class Going:
 
     def _in_room(self, visit: VisitFacts) -> Iterator[tuple[UUID, Effect]]:
         """Say when the next one in the same room needs it, in time or not."""
-        later = [other for other in self._open[visit.room_id] if other.starts_at > visit.starts_at]
+        line = self.by_room[visit.room_id]
+        later = [other for other in line if other.starts_at > visit.starts_at and other.status not in FINISHED]
         if not later:
             return
         following, after = later[0], later[1] if len(later) > 1 else None
@@ -178,14 +187,6 @@ class Going:
         free_at = self.until[visit.id].room_until
         name = self.rooms.get(visit.room_id, "")
         yield following.id, Effect(name, following.patient, following.starts_at, free_at, start_by, moved)
-
-
-def _free_at(holds: Sequence[Hold], most: int, needed_at: datetime) -> tuple[datetime, list[UUID]] | None:
-    """Return when what may be held `most` times at once is free for somebody who needs it at an instant, and who should
-    have been gone by then. None: it is free in time, or as late as it was planned to be."""
-    holding = sorted(hold for hold in holds if hold[0] > needed_at)
-    causes = [visit_id for _until, planned, visit_id in holding if planned <= needed_at]
-    return (holding[-most][0], causes) if causes and 0 < most <= len(holding) else None
 
 
 def runs_late(visit: VisitFacts, found: Sequence[Effect]) -> bool:
