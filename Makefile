@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'END { if ($$4 > 2000000) print "/dev/shm" }')
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
 
-.PHONY: run test check bench faults shots pictures vendor dev docs locks clean
+.PHONY: run test check bench faults shots pictures vendor dev docs texts locks clean
 
 run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
 	@exec $(BIN)/tracker demo --port $(PORT)
@@ -45,6 +45,9 @@ dev: .venv/.dev  ## the virtual environment with everything a developer needs
 docs: .venv/.runtime  ## write the pages in docs/ that are made from the code
 	$(BIN)/python -m tracker.config > docs/configuration.md
 	$(BIN)/python -m tracker.rules.document > docs/clinical-rules.md
+
+texts: .venv/.dev  ## bring the Spanish catalogue up to date with the texts that patients read
+	@$(BIN)/python -m tests.translations
 
 locks: .venv/.dev  ## write requirements/*.txt anew from pyproject.toml
 	$(LOCK) pyproject.toml -o requirements/runtime.txt

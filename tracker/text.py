@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
 from functools import cache, lru_cache
-from gettext import GNUTranslations, NullTranslations, translation
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,15 +25,36 @@ STAFF = "en"  # the language of those who work here: what a patient's page write
 _language: ContextVar[str] = ContextVar("language", default=STAFF)
 
 
+def _written(language: str) -> Path:
+    return shipped("templates") / "locale" / language / "LC_MESSAGES" / "tracker.po"
+
+
+@cache
+def spoken(language: str) -> str:
+    """Return the language to use for somebody who speaks `language` (ISO 639-1): English where there is no other."""
+    return language if language.isalpha() and _written(language).is_file() else "en"
+
+
 @cache
 def _catalogue(language: str) -> GNUTranslations | NullTranslations:
-    return translation("tracker", shipped("templates") / "locale", [language], fallback=True)
+    """Return a language's words, read from the file that translators write: nothing to build, nothing to grow stale."""
+    path = _written(language)
+    if not path.is_file():
+        return NullTranslations()
+    from babel.messages.mofile import write_mo  # babel takes 60 ms to load; English needs none of it
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with path.open("rb") as written:
+        write_mo(compiled, read_po(written, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 @contextmanager
 def speaking(language: str) -> "Iterator[None]":
-    """Translate into `language` (ISO 639-1) inside the block."""
-    token = _language.set(language)
+    """Translate into `language` (ISO 639-1) inside the block, or into English if we don't speak it."""
+    token = _language.set(spoken(language))
     try:
         yield
     finally:
@@ -114,6 +137,18 @@ def _day(day: date, locale: str, form: str) -> str:
 def say_instant(instant: datetime, zone: ZoneInfo, country: str = "US") -> str:
     """Say day and time: "Tue, Nov 24, 1:30 PM"."""
     return f"{say_day(instant, zone, country)}, {say_time(instant, zone, country)}"
+
+
+def say_zone(zone: ZoneInfo, country: str = "US") -> str:
+    """Say a time zone: "Mountain Time", and which city's where a country's people have no name for it."""
+    return _zone(str(zone), _locale(country))
+
+
+@lru_cache(maxsize=200)
+def _zone(name: str, locale: str) -> str:
+    from babel.dates import get_timezone_name
+
+    return get_timezone_name(ZoneInfo(name), width="long", zone_variant="generic", locale=locale)
 
 
 @lru_cache(maxsize=2000)

@@ -1,4 +1,4 @@
-"""Visits as an iCalendar file (RFC 5545, RFC 5546) that a patient may show to anybody: it never says what for."""
+"""Visits as iCalendar files (RFC 5545, RFC 5546) that a patient may show to anybody: they never say what for."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,10 +32,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to go, and the address that answers: both are read by whoever sees the calendar."""
+    """Where to go, and who answers: all of it is read by whoever sees the calendar."""
 
     address: str
     organizer_email: str
+    organizer: str = ""  # the clinic's neutral name
+
+
+def calendar_files(
+    on: Iterable[Entry], off: Iterable[Entry], place: Place, *, now: datetime, attendee: str
+) -> tuple[bytes, ...]:
+    """Return what an e-mail carries: a file for each visit that is on (add it, or change it), and each that is off.
+
+    One visit a file: all events of one REQUEST or CANCEL have the same UID (RFC 5546 §3.2.2, §3.2.5), and a client
+    finds what it has by UID and takes the higher SEQUENCE. What a calendar never had, a CANCEL leaves alone.
+    """
+    both = [(Method.REQUEST, entry) for entry in on] + [(Method.CANCEL, entry) for entry in off]
+    return tuple(calendar_file([entry], place, method, now=now, attendee=attendee) for method, entry in both)
 
 
 def calendar_file(
@@ -76,7 +89,10 @@ def _event(entry: Entry, place: Place, method: Method, now: datetime, attendee: 
     event.add("class", "PRIVATE")
     event.add("status", "CANCELLED" if entry.cancelled or method is Method.CANCEL else "CONFIRMED")
     if place.organizer_email:  # a clinic that sends no e-mail has none, and PUBLISH can do without
-        event.add("organizer", vCalAddress(f"mailto:{place.organizer_email}"))
+        organizer = vCalAddress(f"mailto:{place.organizer_email}")
+        if place.organizer:
+            organizer.params["CN"] = vText(place.organizer)
+        event.add("organizer", organizer)
     if attendee is not None:
         patient = vCalAddress(f"mailto:{attendee}")
         patient.params["RSVP"] = vText("FALSE")

@@ -4,18 +4,38 @@ Discreet by construction: a template is given a first name, the clinic's neutral
 about the treatment; subjects are constants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker import text
 from tracker.paths import shipped
+from tracker.rules import gsm
 from tracker.rules.cadence import Purpose
 from tracker.text import gettext as _
+
+# Raised with every change of words, in any language, so that a message says for ever which words it was sent with.
+VERSIONS: Mapping[Purpose, int] = MappingProxyType(
+    {
+        Purpose.ITINERARY: 2,
+        Purpose.FIRST_VISIT: 2,
+        Purpose.VISIT: 2,
+        Purpose.SAME_DAY: 1,
+        Purpose.NEXT_DAY: 2,
+        Purpose.THERAPY: 2,
+        Purpose.CHECK_IN: 2,
+        Purpose.LATE_CHECK_IN: 2,
+        Purpose.QUESTIONNAIRE: 1,
+        Purpose.CHANGED: 2,
+        Purpose.CLOSED: 2,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +46,85 @@ class Facts:
     first_name: str
     sender_name: str  # the clinic's neutral name
     phone: str
-    zone: ZoneInfo
+    zone: ZoneInfo  # the clinic's: visits are said in it
     country: str
     starts: Sequence[datetime]  # of the visits it speaks of; none where it says that none is left
     link: str | None
     language: str = "en"
+    lives_in: ZoneInfo | None = None  # where that is another zone, each time says which it is in
+    asks_how: bool = False  # the check-in of the same day is asked inside it
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message in words."""
+    """A message in words; `short` is all of a text message."""
 
     subject: str
     text: str
     html: str
+    short: str
 
 
 def write(facts: Facts) -> Written:
     """Return the message in the patient's language. jinja2.TemplateError: a template is broken."""
     with text.speaking(facts.language):
-        name = f"mail/{facts.purpose}.txt"
         said = {
             "facts": facts,
-            "instant": lambda moment: text.say_instant(moment, facts.zone, facts.country),
+            "instant": lambda moment: text.say_instant(moment, facts.zone, facts.country) + _zone(facts, moment),
+            "clock": lambda moment: text.say_time(moment, facts.zone, facts.country) + _zone(facts, moment),
             "day": lambda moment: text.say_day(moment, facts.zone, facts.country),
             "phone": text.say_phone(facts.phone, facts.country),
-            "language": facts.language,
+            "language": text.language(),
+            "subject": subject(facts),
+            "also": "",  # what a template may leave out
+            "dates": (),
         }
-        plain = _environment(html=False).get_template(name).render(said, layout="mail/layout.txt")
-        html = (
-            _environment(html=True).get_template(name).render(said, layout="mail/layout.html", subject=subject(facts))
-        )
-        return Written(subject(facts), plain.strip() + "\n", html)
+        plain = _render(facts, "mail/layout.txt", said)
+        html = _render(facts, "mail/layout.html", said, html=True)
+        return Written(subject(facts), plain.strip() + "\n", html, _short(facts, said))
+
+
+def _render(facts: Facts, layout: str, said: Mapping[str, Any], *, html: bool = False) -> str:
+    words = _environment(html=html).get_template(f"mail/{facts.purpose}.txt").render(said, layout=layout)
+    return words.replace("..", ".")  # "1:30 p.m." at the end of a sentence has its dot
+
+
+def _short(facts: Facts, said: Mapping[str, Any]) -> str:
+    """Return the text message: with name and the way to end it where there is room for them in one segment."""
+    tries = [
+        _render(facts, "mail/short.txt", {**said, "named": named, "ends": ends}).strip()
+        for named, ends in ((True, True), (True, False), (False, False))
+    ]
+    return next((one for one in tries if gsm.fit(one).segments == 1), tries[-1])
+
+
+def _zone(facts: Facts, moment: datetime) -> str:
+    """Return which zone a time is in, if clocks show another one where the patient lives: " (Mountain Time)"."""
+    here = moment.astimezone(facts.zone).utcoffset()
+    if facts.lives_in is None or moment.astimezone(facts.lives_in).utcoffset() == here:
+        return ""
+    return f" ({text.say_zone(facts.zone, facts.country)})"
 
 
 def subject(facts: Facts) -> str:
     """Return the subject: one constant a purpose. Nothing typed by anybody gets into a header."""
+    return _subjects()[facts.purpose]
+
+
+def _subjects() -> dict[Purpose, str]:
     return {
         Purpose.ITINERARY: _("Your appointments"),
         Purpose.FIRST_VISIT: _("Your first appointment"),
         Purpose.VISIT: _("Your next appointment"),
+        Purpose.SAME_DAY: _("Your appointment today"),
         Purpose.NEXT_DAY: _("How are you today?"),
         Purpose.THERAPY: _("How are you this week?"),
         Purpose.CHECK_IN: _("How have you been?"),
         Purpose.LATE_CHECK_IN: _("How have you been?"),
+        Purpose.QUESTIONNAIRE: _("A few questions for you"),
         Purpose.CHANGED: _("Your appointments have changed"),
         Purpose.CLOSED: _("We are closed: please do not come"),
-    }[facts.purpose]
+    }
 
 
 @cache
