@@ -72,6 +72,13 @@ def test_m_and_arrows_move_a_visit_and_escape_does_not(board):
     expect(bar(board, "Brooks").get_by_role("link")).to_be_focused()
     assert at("Brooks") == "21:00 Juniper"
 
+    board.keyboard.press("m")  # the board that came back can be moved on again
+    expect(board.locator(".spot").first).to_be_visible()
+    board.keyboard.press("ArrowLeft")
+    expect(live).to_contain_text("Juniper, 1:45 PM")
+    board.keyboard.press("Escape")
+    assert at("Brooks") == "21:00 Juniper"
+
 
 def test_a_refused_place_says_why_and_takes_nothing(board):
     """Where Petrov is, nobody else can be: said on the board and aloud, and Enter leaves the visit where it is."""
@@ -109,6 +116,29 @@ def test_the_mouse_drags_a_visit(board):
     expect(board.locator("#said")).to_contain_text("9:45 AM")
     assert at("Kaur") == "16:45 Juniper"
     assert board.url.endswith("/day/2026-11-25")
+
+
+def test_letting_go_where_nothing_fits_says_why_on_the_board(board):
+    """The bar is back where it was: without a word that would look like a slip of the hand. Escape ends a drag for good."""
+    board.goto("/day/2026-11-25")
+    before = at("Petrov")
+    mine, taken = bar(board, "Petrov").bounding_box(), bar(board, "Brooks").bounding_box()
+    board.mouse.move(mine["x"] + 40, mine["y"] + 20)
+    board.mouse.down()
+    board.mouse.move(taken["x"] + 60, taken["y"] + 20, steps=8)
+    expect(board.locator(".ghost.refused")).to_contain_text("taken")
+    board.mouse.up()
+    expect(board.locator(".legend .refused")).to_contain_text("taken")
+
+    board.mouse.move(mine["x"] + 40, mine["y"] + 20)
+    board.mouse.down()
+    board.mouse.move(mine["x"] + 80, mine["y"] + 20, steps=3)
+    expect(board.locator(".ghost")).to_have_count(1)
+    board.keyboard.press("Escape")
+    board.mouse.move(mine["x"] + 160, mine["y"] + 20, steps=3)
+    expect(board.locator(".ghost")).to_have_count(0)
+    board.mouse.up()
+    assert at("Petrov") == before
 
 
 def test_a_stale_board_says_so_and_is_fresh(board):

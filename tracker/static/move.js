@@ -26,9 +26,11 @@
     return `${hour % 12 || 12}:${rest} ${hour < 12 ? "AM" : "PM"}`;
   }
 
-  function hint(board, text) {
+  function hint(board, text, refused = false) {
     const place = board.querySelector(".legend .end");
-    if (place) place.textContent = text;
+    if (!place) return;
+    place.textContent = text;
+    place.classList.toggle("refused", refused);
   }
 
   async function begin(bar, how) {
@@ -48,7 +50,7 @@
     };
     const mine = move;
     board.classList.add("moving");
-    hint(board, words().places);
+    hint(board, how === "keys" ? words().places : words().drag);
     bar.classList.add("moved");
     draw();
     if (how === "keys") say(words().places);
@@ -124,11 +126,11 @@
   function end(text) {
     const { bar, board, ghost, how } = move;
     clearTimeout(move.asking);
-    move = null;
+    move = grip = null; // given up with the button still down: the next twitch must not begin again
     ghost.remove();
     board.querySelectorAll(".spot").forEach((spot) => spot.remove());
     board.classList.remove("moving");
-    hint(board, words().before);
+    hint(board, text || words().before, Boolean(text)); // whoever let go with the mouse hears nothing
     bar.classList.remove("moved");
     if (text) say(text);
     if (how === "keys") bar.querySelector(".who")?.focus();

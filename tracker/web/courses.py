@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from werkzeug.datastructures import MultiDict
 from tracker.db import read, transaction
 from tracker.errors import Refused
 from tracker.models import Patient
+from tracker.rules import public_holidays
 from tracker.rules.fields import ClockTime, ComingDay, Command
 from tracker.rules.permissions import Permission
-from tracker.rules.plan import HARD_UNLESS_SAID, PlannedVisit, Wishes
+from tracker.rules.plan import HARD_UNLESS_SAID, Plan, PlannedVisit, Wishes
 from tracker.rules.vocabulary import Indication
 from tracker.services import audit, booking, clinic, patients, places
 from tracker.text import gettext as _
@@ -103,11 +104,26 @@ def _page(patient_id: UUID, form: Form[Any], status: int = 200) -> Response:
         indications=list(Indication),
         indication=request.values.get("indication", ""),
         found=found,
+        same=_same(found),
+        holidays=_holidays() if found else {},
         wished=wished,
         spell=places.spell,
         to=Addresses(patient_id, {**wished.values, "indication": request.values.get("indication")}),
         weeks=_weeks,
     )
+
+
+def _same(found: booking.Options | None) -> Plan | None:
+    """Return the option that was chosen as it stood: its reasons are still true, and it needs no second card."""
+    if not found or not found.choice:
+        return None
+    chosen = [places.spell(visit) for visit in found.choice.visits]
+    return next((plan for plan in found.plans if [places.spell(visit) for visit in plan.visits] == chosen), None)
+
+
+def _holidays() -> dict[date, str]:
+    """Return the public holidays to come: a clinic that hasn't closed on one may have forgotten it."""
+    return dict(public_holidays.coming(g.clinic.country, g.today))
 
 
 def _weeks(visits: Sequence[PlannedVisit]) -> Sequence[Sequence[Cell]]:

@@ -16,7 +16,7 @@ from tracker.rules.permissions import Permission
 from tracker.rules.visit import Move
 from tracker.rules.visit import say as say_status
 from tracker.rules.vocabulary import ResourceKind, VisitStatus
-from tracker.services import audit, bedside, clinic, moving, places, replacing
+from tracker.services import audit, bedside, clinic, followup, moving, places, replacing
 from tracker.text import gettext as _
 from tracker.web.access import access
 from tracker.web.forms import Form, attempt, blank, page, parse
@@ -101,7 +101,9 @@ def _shown(session: Session, visit_id: UUID) -> dict[str, Any]:
         for kind in (ResourceKind.ROOM, ResourceKind.STAFF)
         for one in clinic.resources(session, g.actor, kind)
     }
-    return {"visit": visit, "names": names, "moves": moving.history(session, [visit_id]).get(visit_id, [])}
+    moves = moving.history(session, [visit_id]).get(visit_id, [])
+    staff = followup.people(session, g.actor) if moves else {}
+    return {"visit": visit, "names": names, "moves": moves, "staff": staff}
 
 
 def _move_page(visit_id: UUID, form: Form[Any], status: int = 200) -> Response:
