@@ -119,7 +119,7 @@ def test_the_mouse_drags_a_visit(board):
 
 
 def test_letting_go_where_nothing_fits_says_why_on_the_board(board):
-    """The bar is back where it was: without a word that would look like a slip of the hand. Escape ends a drag for good."""
+    """The bar is back where it was: a slip of the hand, without a word. Escape ends a drag for good."""
     board.goto("/day/2026-11-25")
     before = at("Petrov")
     mine, taken = bar(board, "Petrov").bounding_box(), bar(board, "Brooks").bounding_box()

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from tests.conftest import NOW
 from tracker import clock, db
-from tracker.models import Closure, Course, ProtocolVersion, Visit
+from tracker.models import Closure, Course, Patient, ProtocolVersion, Visit
+from tracker.rules.vocabulary import IntakeStatus
 
 
 @pytest.fixture
@@ -145,6 +146,9 @@ def test_one_visit_gets_another_place_without_a_script(desk):
     before = options(page)[0]["visit"]
     page = client.get(links(page, "Other places for visit 3")[0]).text
     assert "Your choice" in page
+    assert "Option 1" not in page  # it is the choice now, with its reasons
+    assert "Option 2" in page
+    assert 'class="why' in page.split("Option 2")[0]
     place = re.search(r'class="choice place" href="([^"]*)"', page)[1]
     page = client.get(unescape(place)).text
     mine = options(page)[0]
@@ -237,3 +241,14 @@ def test_what_was_granted_stays_in_the_form_and_can_be_taken_back(desk):
         kept = session.scalars(select(Course)).one().wishes
     assert (kept["also"], kept["longest_gap"]) == (["2026-03-09T15:00:00Z"], 9)
     assert wished(client, ada, protocol, also="yesterday").status_code == 422
+
+
+def test_a_public_holiday_and_a_missing_clearance_are_said_before_it_is_booked(desk):
+    """Memorial Day is a Monday on which this clinic is open; nobody has cleared Ada yet."""
+    client, ada, protocol = desk
+    assert "Not cleared by a physician yet" not in wished(client, ada, protocol).text
+    with db.transaction() as session:
+        session.get_one(Patient, ada).intake_status = IntakeStatus.ENQUIRY
+    page = wished(client, ada, protocol, first_day="2026-05-25").text
+    assert "Not cleared by a physician yet" in page
+    assert "Memorial Day" in page

@@ -46,6 +46,21 @@ def test_a_closure_is_entered_shown_and_taken_out(house, client):
     assert count(Closure) == 0
 
 
+def test_an_hours_closure_is_said_with_its_hours_and_leaves_the_week_open(house, client):
+    """A free day further on goes along to the form; from one o'clock on is said as that, not as until midnight."""
+    assert f'value="{DAY}"' in client.get(f"/hours?first_day={DAY}").get_data(as_text=True)
+    sage = str(house.resources["Sage"])
+    noon = {"who": sage, "first_day": DAY, "from_time": "12:00", "until_time": "13:00", "reason": "Cleaning"}
+    assert client.post("/hours", data=noon).status_code == 303
+    week = client.get(f"/calendar/week/{DAY}").get_data(as_text=True)
+    assert "Closed: Cleaning, 12:00–1:00\u202fPM" in week or "Closed: Cleaning, 12:00–1:00 PM" in week
+    assert "cell shut" not in week
+
+    later = {"who": sage, "first_day": DAY, "from_time": "13:00", "reason": "Paint"}
+    assert client.post("/hours", data=later).status_code == 303
+    assert "Tue, Mar 3, from 1:00 PM on" in client.get("/hours").get_data(as_text=True).replace("\u202f", " ")
+
+
 def test_a_form_sent_twice_enters_once(client):
     key = re.search(r'name="request_key" value="([^"]+)"', client.get("/hours").get_data(as_text=True))[1]
     sent = {"who": "clinic", "first_day": DAY, "reason": "Snow", "request_key": key}

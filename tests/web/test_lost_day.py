@@ -124,7 +124,9 @@ def test_a_search_is_stopped_by_a_tap(client, house, visits):
     address = client.post("/repairs", data={"request_key": key_of(page)}).location
     assert client.post(f"{address}/stop").status_code == 303
     assert not jobs.do_one(clock.now)
-    assert "Nothing to move" in client.get(f"{address}/progress").text
+    page = client.get(f"{address}/progress").text
+    assert "Nothing to move" in page
+    assert 'href="/repairs/new"' in page  # they are still lost
 
 
 def test_closed_is_two_taps_and_a_call_list(client, house, visits):

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
-from tracker.models import Claim, Closure, ProtocolVersion, Visit
+from tracker.models import Claim, Closure, ProtocolVersion, UserAccount, Visit
 from tracker.rules.vocabulary import Indication, VisitStatus
 from tracker.services import booking, places
 
@@ -216,3 +216,19 @@ def test_where_a_visit_was_is_shown_with_the_patient_and_on_its_own_pages(house,
     for address in (f"/patients/{visit.patient_id}", f"/visits/{visit.id}/move", f"/visits/{visit.id}"):
         text = client.get(address).text
         assert "Tue, Mar 3, 9:00 AM → Tue, Mar 3, 11:00 AM · the bus is late" in text, address
+
+
+def test_the_history_of_a_move_says_from_where_to_where_why_when_and_who(house, browser, visit):
+    """On the page that moves it on, and in the patient's series."""
+    client = browser(house.coordinator)
+    sent = {"place": there(house, 11), "version": str(visit.version), "reason": "Her bus"}
+    assert client.post(f"/visits/{visit.id}/move", data=sent).status_code == 303
+
+    with db.read() as session:
+        name = session.get_one(UserAccount, house.coordinator.user_id).name
+        patient_id = session.get_one(Visit, visit.id).patient_id
+    for page in (f"/visits/{visit.id}/move", f"/patients/{patient_id}"):
+        text = client.get(page).get_data(as_text=True)
+        line = re.search(r"<li>([^<]*→[^<]*Her bus) <span>\(([^<]*)\)</span>", text)
+        assert line, page
+        assert line[2].endswith(f", {name}")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -69,6 +69,11 @@ class Closed:
     starts_at: datetime
     ends_at: datetime
     reason: str
+
+    @property
+    def hours(self) -> float:
+        """How long it lasts, elapsed."""
+        return (self.ends_at.astimezone(UTC) - self.starts_at.astimezone(UTC)) / timedelta(hours=1)
 
 
 class Sign(StrEnum):

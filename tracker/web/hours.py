@@ -29,7 +29,9 @@ def show() -> ResponseReturnValue:
     """Show what is entered from today on, and the form for more."""
     with transaction() as session:
         audit.record(session, g.actor, "read hours", now=g.now)
-    return _page(blank(first_day=g.today, who=request.args.get("who", "")[:36] or None))
+    return _page(
+        blank(first_day=request.args.get("first_day", "")[:10] or g.today, who=request.args.get("who", "")[:36] or None)
+    )
 
 
 @bp.post("")
@@ -160,6 +162,8 @@ def _say_closure(closure: Closure) -> str:
         days = dict.fromkeys(say_day(day, country=country, form=form) for day in (first.date(), final))
         return _("%(days)s, all day", days=" – ".join(days))
     begins, ends = (say_time(one, zone, country) for one in (first, last))
+    if last.time() == time() and last.date() - first.date() == timedelta(days=1):
+        return _("%(day)s, from %(time)s on", day=say_day(first, zone, country, form), time=begins)
     if first.date() == last.date():
         return f"{say_day(first, zone, country, form)}, {begins} – {ends}"
     return f"{say_day(first, zone, country, form)}, {begins} – {say_day(last, zone, country, form)}, {ends}"
