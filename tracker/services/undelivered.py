@@ -71,4 +71,8 @@ def say(purpose: Purpose) -> str:
         Purpose.LATE_CHECK_IN: _("Check-in after four weeks"),
         Purpose.CHANGED: _("New dates"),
         Purpose.CLOSED: _("Closed: do not come"),
+        Purpose.SAME_DAY: _("Reminder of the same day"),
+        Purpose.QUESTIONNAIRE: _("Questionnaire"),
+        Purpose.DIGEST: _("What is due today"),
+        Purpose.TEST: _("Test message"),
     }[purpose]
