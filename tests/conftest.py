@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from tests.postgres import Cluster, Reused, binaries
 from tracker import db
@@ -126,6 +126,20 @@ def sqlite_url(_sqlite_template, tmp_path) -> str:
 
 
 @pytest.fixture
+def _sqlite_emptied(_sqlite_template) -> str:
+    """Return the one address at which a fresh, migrated SQLite database lies for each test."""
+    return f"sqlite:///{lay(_sqlite_template, _sqlite_template.with_name('used.db'))}"
+
+
+def lay(template: Path, target: Path) -> Path:
+    """Put a copy of the SQLite file `template` at `target`; whoever still has the one before open keeps that."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{target}{suffix}").unlink(missing_ok=True)
+    shutil.copy(template, target)
+    return target
+
+
+@pytest.fixture
 def postgres_url_fresh(postgres, _postgres_template, worker_name) -> Iterator[str]:
     """Return the address of a fresh, migrated PostgreSQL database."""
     name = f"t_{worker_name}_{next(_numbers)}"
@@ -151,11 +165,24 @@ def postgres_url_emptied(postgres, _postgres_reused) -> str:
     return postgres_url(postgres, _postgres_reused.emptied())
 
 
+_engines: dict[str, Engine] = {}
+
+
+def use(url: str) -> Engine:
+    """Configure the database at `url`. An address that comes again finds its engine, and the SQL compiled for it."""
+    if url in _engines:
+        db.engine().dispose()
+        db._engine = _engines[url]
+    else:
+        _engines[url] = db.configure(url)
+    return _engines[url]
+
+
 @pytest.fixture(params=KINDS)
 def database(request) -> Iterator[str]:
     """Configure a fresh, migrated database of each kind in turn; return its address."""
-    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url_emptied")
-    engine = db.configure(url)
+    url = request.getfixturevalue("_sqlite_emptied" if request.param == "sqlite" else "postgres_url_emptied")
+    engine = use(url)
     yield url
     engine.dispose()
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import CodeType
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from tests.conftest import NOW
 from tests.factories import House, make_clinic
@@ -25,13 +28,41 @@ def house(database) -> House:
     return make_clinic()
 
 
+@pytest.fixture(scope="session")
+def _app() -> Flask:
+    return make_app()
+
+
 @pytest.fixture
-def app(database) -> Iterator[Flask]:
-    """Return the application; its clock starts at the tests' now."""
+def app(database, _app) -> Iterator[Flask]:
+    """Return the application, the same for all tests that don't change it; its clock starts at the tests' now."""
     clock.shift(timedelta())  # whatever ran before may have left its own
     clock.shift(NOW - clock.now())
-    yield create_app(Config(secret_key=KEY))
-    clock.shift(NOW - NOW)
+    yield _app
+    clock.shift(timedelta())
+
+
+def make_app(**settings) -> Flask:
+    """Return a new application, in which templates that this process has compiled before are compiled."""
+    app = create_app(Config(secret_key=KEY, **settings))
+    app.jinja_env.bytecode_cache = _COMPILED
+    return app
+
+
+class _Compiled(BytecodeCache):
+    """Templates by a hash of their source, in memory."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.found.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.found[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
 
 
 @pytest.fixture

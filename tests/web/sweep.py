@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import itertools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,12 +16,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import Uuid, create_engine, select, text
 from werkzeug.routing import Rule
 
-from tests.conftest import NOW, postgres_url, upgrade
-from tests.web.conftest import KEY
+from tests.conftest import NOW, lay, postgres_url, upgrade, use
+from tests.web.conftest import KEY, make_app
 from tests.web.world import World
 from tracker import clock, db
-from tracker.app import create_app
-from tracker.config import Config
 from tracker.models import Base, UserAccount
 from tracker.rules.permissions import Actor
 from tracker.services import accounts, links, portal
@@ -48,14 +45,13 @@ class Stage:
         clock.shift(NOW - clock.now())
         self.world = World()
         self.tokens: dict[UUID, str] = {}
-        db.engine().dispose()
         self.reset()
-        self.app = create_app(Config(secret_key=KEY))
+        self.app = make_app()
 
     def reset(self) -> None:
         """Make the database as it was at the start."""
         db.engine().dispose()
-        db.configure(self.place.copy())
+        use(self.place.copy())
         self.tokens.clear()
 
     def browser(self, actor: Actor | None) -> FlaskClient:
@@ -105,11 +101,7 @@ class SqlitePlace:
 
     def copy(self) -> str:
         """Return the address of a fresh copy."""
-        target = self.folder / "world.db"
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{target}{suffix}").unlink(missing_ok=True)
-        shutil.copy(self.file, target)
-        return f"sqlite:///{target}"
+        return f"sqlite:///{lay(self.file, self.folder / 'world.db')}"
 
 
 class PostgresPlace:
@@ -124,7 +116,7 @@ class PostgresPlace:
     def copy(self) -> str:
         """Return the address of a fresh copy."""
         self._run(f"DROP DATABASE IF EXISTS {self.name}_copy WITH (FORCE)")
-        self._run(f"CREATE DATABASE {self.name}_copy TEMPLATE {self.name}")
+        self._run(f"CREATE DATABASE {self.name}_copy TEMPLATE {self.name} STRATEGY file_copy")
         return postgres_url(self.folder, f"{self.name}_copy")
 
     def _run(self, statement: str) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import NOW
+from tests.web.conftest import make_app
 from tracker.rules.outcomes import Taken
 from tracker.rules.scales import PHQ9
 from tracker.web.charts import SetPoint, VisitPoint, course_chart, vitals_chart
@@ -84,8 +85,9 @@ def test_the_tint_of_infusion_spans_its_minutes():
     assert chart.now_x is None
 
 
-def test_the_drawing_says_its_numbers(app):
+def test_the_drawing_says_its_numbers():
     """Title and description, and colours that an image keeps."""
+    app = make_app()
     scores = taken(21, 12)
     with app.test_request_context():
         template = app.jinja_env.get_template("charts/course.svg")

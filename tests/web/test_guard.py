@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, abort
 from sqlalchemy import select, text
 
-from tests.web.conftest import KEY
+from tests.web.conftest import make_app
 from tracker import clock, db
 from tracker.app import create_app
 from tracker.config import Config
@@ -19,6 +19,11 @@ from tracker.web.access import access, install
 
 MINUTE = timedelta(minutes=1)
 GOOD = "velvet orchid gravel tulip"
+
+
+@pytest.fixture
+def _app():
+    return make_app()  # one's own, since it gets more views
 
 
 @pytest.fixture
@@ -210,7 +215,7 @@ def test_a_page_of_flask_that_ends_a_request_itself_still_works(more, browser, h
 
 @pytest.mark.parametrize(("proxies", "address", "secure"), [(0, "127.0.0.1", False), (1, "203.0.113.7", True)])
 def test_a_proxy_is_believed_only_when_it_is_ours(database, house, proxies, address, secure):
-    app = create_app(Config(secret_key=KEY, trusted_proxies=proxies))
+    app = make_app(trusted_proxies=proxies)
     with db.transaction() as session:
         new = accounts.AddUser(email="nora@example.org", name="Nora New", role=Role.NURSE)
         accounts.add(session, house.admin, new, GOOD, now=clock.now())
