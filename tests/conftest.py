@@ -36,6 +36,11 @@ def upgrade(url: str, revision: str = "head") -> None:
     engine.dispose()
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with what takes long: at the end it would keep one worker busy and the others waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_configure_node(node) -> None:
     """Give every worker of a parallel run the one cluster (xdist calls this)."""
     if binaries() and not hasattr(node.config, "_cluster"):

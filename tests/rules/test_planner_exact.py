@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def requests(draw: st.DrawFn):
     return clinic, replace(request, given=done, start_every=draw(st.sampled_from((15, 30))))
 
 
+@pytest.mark.slow
 @given(requests())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_no_plan_breaks_a_hard_rule_and_none_is_dearer_than_the_cheapest(made):

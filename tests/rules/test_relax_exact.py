@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.rules.brute import Brute
@@ -12,6 +13,7 @@ from tracker.rules.planner import plan as planned
 from tracker.rules.planner import relaxations, wish_prices
 
 
+@pytest.mark.slow
 @given(requests())
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_the_changes_are_those_that_help_and_none_is_larger_than_needed(made):

@@ -105,6 +105,7 @@ def lose(draw: st.DrawFn, mishap: Mishap) -> frozenset:
     return frozenset(one.id for one in coming if draw(st.integers(0, 7)) == 0)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 def test_whatever_falls_out_no_repair_breaks_a_rule(data):
@@ -120,6 +121,7 @@ def test_whatever_falls_out_no_repair_breaks_a_rule(data):
         assert found.touched >= found.least_touched
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=20, deadline=None, suppress_health_check=SLOW)
 def test_on_a_small_clinic_a_repair_is_the_least_there_is(data):

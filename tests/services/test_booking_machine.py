@@ -1,5 +1,6 @@
 """Series in the hands of a desk, in any order: `make faults` takes 2,000 steps on each database."""
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -23,6 +24,7 @@ def run(examples: int, steps: int) -> None:
     run_state_machine_as_test(Desk, settings=chosen)
 
 
+@pytest.mark.slow
 def test_whatever_a_desk_does_the_database_says_what_the_model_says(database):
     before = done.copy()
     run(examples=5, steps=25)

@@ -1,11 +1,11 @@
 """What the sweeps share: a world that is quickly as it was, its digest, every route with its ids, every form."""
 
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from uuid import UUID
@@ -136,20 +136,22 @@ def stage(request, tmp_path) -> Iterator[Stage]:
     db.engine().dispose()
 
 
-def digest() -> str:
-    """Return a hash of every row of every table that a refused request must leave alone."""
-    tables = [table.name for table in Base.metadata.sorted_tables if table.name not in UNWATCHED]
-    if db.engine().dialect.name == "sqlite":
-        rows = "SELECT * FROM {} ORDER BY 1, 2"
-    else:
-        rows = "SELECT md5(string_agg(one::text, ' ' ORDER BY one::text)) FROM {} AS one"
-    summed = hashlib.sha256()
-    # Straight from the driver: this runs after every request of a sweep.
+@cache
+def _watched() -> list[str]:
+    return [table.name for table in Base.metadata.sorted_tables if table.name not in UNWATCHED]
+
+
+def digest() -> list:
+    """Return what stands for every row of every table that a refused request must leave alone; compare it whole.
+
+    It is taken after every request of a sweep: straight from the driver, in the order in which the rows lie.
+    """
     with contextlib.closing(db.engine().raw_connection()) as connection:
         cursor = connection.cursor()
-        for table in tables:
-            summed.update(repr((table, cursor.execute(rows.format(table)).fetchall())).encode())
-    return summed.hexdigest()
+        if db.engine().dialect.name == "sqlite":
+            return [cursor.execute(f"SELECT * FROM {table}").fetchall() for table in _watched()]
+        sums = "SELECT '{0}', md5(string_agg(one::text, ' ' ORDER BY one::text)) FROM {0} AS one"
+        return sorted(cursor.execute(" UNION ALL ".join(sums.format(table) for table in _watched())).fetchall())
 
 
 def counterparts(stage: Stage) -> dict[str, str]:
@@ -174,9 +176,10 @@ def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
             yield method, rule
 
 
+@cache
 def addresses(stage: Stage, rule: Rule, clinic_id: UUID | None) -> list[str]:
-    """Return the rule's addresses for every row of a clinic that it can name, the chosen one first; for no clinic, one
-    that names nothing."""
+    """Return the rule's addresses for every row of a clinic, as it was at the start, that it can name, the chosen one
+    first; for no clinic, one that names nothing."""
     ids = [name for name in rule.arguments if name.endswith("_id")]
     parts = {name: stage.part(name, clinic_id) for name in rule.arguments if name not in ids}
     filled = [dict.fromkeys(ids, UUID(int=7))]

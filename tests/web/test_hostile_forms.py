@@ -4,6 +4,7 @@ changed."""
 import re
 from urllib.parse import quote, quote_plus, urlencode
 
+import pytest
 from werkzeug.exceptions import HTTPException
 
 from tests.web.sweep import Field, PageForm, Stage, addresses, counterparts, digest, forms, routes, stage
@@ -45,6 +46,7 @@ PLAUSIBLE = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_no_answer_is_refused_beside_its_field_and_changes_nothing(stage, request):
     sweep = Sweep(stage).run()
 
@@ -228,6 +230,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 def test_a_body_that_is_no_form_of_ours_falls_over_nothing(stage):
     own, asked = stage.world.own, 0
     for method, rule in routes(stage.app):

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from werkzeug.exceptions import HTTPException
 
 from tests.web.sweep import Stage, addresses, digest, routes, stage
@@ -22,6 +23,7 @@ TURNED_AWAY = {401, 403}
 __all__ = ["stage"]
 
 
+@pytest.mark.slow
 def test_every_route_answers_as_the_table_says(stage, request, caplog):
     table = Sweep(stage).run()
     FOUND.parent.mkdir(exist_ok=True)
@@ -35,6 +37,7 @@ def test_every_route_answers_as_the_table_says(stage, request, caplog):
     assert table.lines == TABLE.read_text().splitlines(), f"compare {TABLE} and {FOUND}"
 
 
+@pytest.mark.slow
 def test_no_page_links_to_what_is_not_there_or_is_not_for_its_reader(stage):
     app, dead, followed = stage.app, {}, 0
     adapter = app.url_map.bind("127.0.0.1")
