@@ -45,6 +45,7 @@ class Stage:
         clock.shift(NOW - clock.now())
         self.world = World()
         self.tokens: dict[UUID, str] = {}
+        self.addresses: dict[tuple[str, UUID | None], list[str]] = {}  # by rule and clinic
         self.reset()
         self.app = make_app()
 
@@ -176,10 +177,17 @@ def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
             yield method, rule
 
 
-@cache
 def addresses(stage: Stage, rule: Rule, clinic_id: UUID | None) -> list[str]:
     """Return the rule's addresses for every row of a clinic, as it was at the start, that it can name, the chosen one
-    first; for no clinic, one that names nothing."""
+    first; for no clinic, one that names nothing.
+    """
+    asked = rule.rule, clinic_id
+    if asked not in stage.addresses:
+        stage.addresses[asked] = _addresses(stage, rule, clinic_id)
+    return stage.addresses[asked]
+
+
+def _addresses(stage: Stage, rule: Rule, clinic_id: UUID | None) -> list[str]:
     ids = [name for name in rule.arguments if name.endswith("_id")]
     parts = {name: stage.part(name, clinic_id) for name in rule.arguments if name not in ids}
     filled = [dict.fromkeys(ids, UUID(int=7))]
