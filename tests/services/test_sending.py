@@ -24,6 +24,7 @@ from tracker.rules.vocabulary import ReminderStatus, Role
 from tracker.services import sending
 from tracker.services.sending import Witness
 
+AT = int(NOW.timestamp())
 LATER = NOW + timedelta(hours=1)
 
 
@@ -114,7 +115,7 @@ def test_one_killed_while_it_began_begins_again(database, tmp_path):
 def test_a_new_practice_may_begin_where_another_was(database, tmp_path):
     """Nothing is planned in it, so nothing can be sent twice."""
     installation = Installation(database, tmp_path)
-    installation.witness.write(sending.Pulse("another", 7))
+    installation.witness.write(sending.Pulse("another", 7, AT))
     assert installation.beat() == ""
 
 
@@ -141,7 +142,7 @@ def test_a_copy_of_the_folder_does_not_send(here, tmp_path, how):
     here.leave()
     subprocess.run([*how, here.folder, tmp_path / "there"], check=True)
     copy = Installation(f"sqlite:///{tmp_path}/there/tracker.db", tmp_path / "there")
-    assert copy.witness.read() == here.witness.read()
+    assert copy.witness.path.read_text() == here.witness.path.read_text()
     assert "copy" in copy.beat()
     assert here.beat() == ""
 
@@ -175,6 +176,32 @@ def test_an_older_backup_put_back_does_not_send(here, tmp_path, how):
         now.truncate()
         shutil.copyfileobj(old, now)
     assert "older" in here.beat()
+
+
+@only_sqlite
+def test_an_older_folder_copied_into_this_one_does_not_send(here, tmp_path):
+    """The file is the same one then, and says what the database says: but it is younger than what it says."""
+    here.leave()
+    subprocess.run(["cp", "-a", here.folder, tmp_path / "saved"], check=True)
+    beats = tmp_path / "saved" / "tracker.db.beats"
+    name, count, at = beats.read_text().split()
+    beats.write_text(f"{name} {count} {int(at) - 3600:020d}\n")  # saved an hour ago
+    assert here.beat() == ""
+    here.leave()
+    subprocess.run(["cp", "-r", f"{tmp_path}/saved/.", here.folder], check=True)
+    assert "copy" in here.beat()
+
+
+@only_sqlite
+@pytest.mark.parametrize("words", ["", "what is this?", "another 00000000000000000003 {at}"])
+def test_a_file_that_knows_nothing_of_it_is_no_witness(here, words):
+    with here.witness.path.open("r+") as file:
+        at = file.read().split()[2]
+        file.seek(0)
+        file.truncate()
+        file.write(words.format(at=at))
+    os.utime(here.witness.path, (AT, AT))
+    assert "copy" in here.beat()
 
 
 @only_sqlite
@@ -270,14 +297,14 @@ def test_another_machine_with_a_folder_of_its_own_may_send_too(here, tmp_path):
 def test_a_file_that_knows_more_than_the_database_is_believed(here):
     """The database's machine was set back, ours was not."""
     name = here.witness.read().name
-    here.witness.write(sending.Pulse(name, 100))
+    here.witness.write(sending.Pulse(name, 100, AT))
     assert "older" in here.beat()
 
 
 @pytest.fixture
 def paused(here) -> Installation:
     """Return an installation that paused itself: its file is from later."""
-    here.witness.write(sending.Pulse(here.witness.read().name, 100))
+    here.witness.write(sending.Pulse(here.witness.read().name, 100, AT))
     assert here.beat() != ""
     return here
 
@@ -343,7 +370,7 @@ def test_the_demonstrations_database_never_sends(here):
 
 
 def test_asked_beforehand_it_says_the_same_and_changes_nothing(here):
-    here.witness.write(sending.Pulse(here.witness.read().name, 100))
+    here.witness.write(sending.Pulse(here.witness.read().name, 100, AT))
     with db.read() as session:
         said = sending.would_pause(session, here.witness, now=NOW)
         assert sending.pause(session) is None

@@ -6,7 +6,8 @@ in the file, and only then sends; so a database that is behind the file isn't th
 knows more: which cluster and which database it is, on which timeline, and whether the row of the beats was written by
 the transaction that it says (what a dump brings back was not).
 
-It can't be told when the whole machine, file and all, is set back or copied.
+It can't be told when the whole machine is set back or copied, nor when somebody copies an old folder into this one,
+file by file and with the files' times (`cp -a old/. here/`).
 """
 
 import fcntl
@@ -31,6 +32,7 @@ from tracker.text import gettext as _
 
 DEMONSTRATION = "demonstration"  # for ever: its patients are invented, its addresses may not be
 _ONLY = 1
+_MOMENT = 60  # seconds between what the file says of its time and its time
 _FRESH = timedelta(minutes=10)  # a worker takes up a permission within this time; later it needs another one
 
 
@@ -40,6 +42,7 @@ class Pulse:
 
     name: str
     beats: int
+    at: int  # seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ class Witness:
         return cls(folder / "sending.beats" if file == database else Path(f"{file}.beats"))
 
     def read(self) -> Pulse | None:
-        """Return what it knows; None if it isn't there, or isn't one."""
+        """Return what it knows; None if it isn't there, or isn't one, or was put there from a backup."""
         try:
-            name, beats = self.path.read_text(encoding="ascii").split()
-            return Pulse(name, int(beats))
+            name, beats, at = self.path.read_text(encoding="ascii").split()
+            # Copied over, what it says is older than the file.
+            ours = abs(self.path.stat().st_mtime - int(at)) < _MOMENT
+            return Pulse(name, int(beats), int(at)) if ours else None
         except (OSError, ValueError):
             return None
 
@@ -82,7 +87,8 @@ class Witness:
             known = self.read()
             if known and known.name == pulse.name and known.beats > pulse.beats:
                 return
-            os.pwrite(handle, f"{pulse.name} {pulse.beats:020d}\n".encode("ascii"), 0)
+            os.pwrite(handle, f"{pulse.name} {pulse.beats:020d} {pulse.at:020d}\n".encode("ascii"), 0)
+            os.utime(handle, (pulse.at, pulse.at))
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -104,7 +110,7 @@ def beat(session: Session, witness: Witness, *, now: datetime) -> Pulse | None:
     if not row.witness:
         why = _too_late_to_begin(session, row, witness, now)
         if not why:
-            _begin(session, row, witness)
+            _begin(session, row, witness, now)
     else:
         why = _mismatch(session, row, witness)
     if why:
@@ -113,7 +119,7 @@ def beat(session: Session, witness: Witness, *, now: datetime) -> Pulse | None:
     row.beats += 1
     session.flush()
     _sign(session, row)
-    return Pulse(_name(row), row.beats)
+    return Pulse(_name(row), row.beats, int(now.timestamp()))
 
 
 def pause(session: Session) -> Pause | None:
@@ -189,10 +195,10 @@ def _give_to_people(session: Session, now: datetime) -> int:
     return len(gone)
 
 
-def _begin(session: Session, row: Sending, witness: Witness) -> None:
+def _begin(session: Session, row: Sending, witness: Witness, now: datetime) -> None:
     """Give the database a name, and the file the same. If the commit fails, the file knows of no beat yet."""
     name = uuid4().hex
-    witness.write(Pulse(name, 0))
+    witness.write(Pulse(name, 0, int(now.timestamp())))
     row.witness, row.beats = f"{name} {_identity(session, witness)}", 0
 
 
@@ -201,7 +207,7 @@ def _too_late_to_begin(session: Session, row: Sending, witness: Witness, now: da
     if row.resumed_at is not None and now - row.resumed_at < _FRESH:
         return ""
     known = witness.read()
-    if known is None or known.beats == 0:
+    if not witness.path.exists() or (known is not None and known.beats == 0):
         return ""
     planned = session.scalar(select(select(Reminder.id).exists()))
     return _older() if planned else ""
