@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Uuid, create_engine, select, text
+from sqlalchemy import create_engine, select, text
 from werkzeug.routing import Rule
 
 from tests.conftest import NOW, lay, postgres_url, upgrade, use
@@ -21,6 +21,7 @@ from tests.web.conftest import KEY, make_app
 from tests.web.world import World
 from tracker import clock, db
 from tracker.models import Base, UserAccount
+from tracker.models.base import Identifier
 from tracker.rules.permissions import Actor
 from tracker.services import accounts, links, portal
 from tracker.web.access import portal_cookie
@@ -232,7 +233,7 @@ def _table(name: str):
 
 
 def _key(table) -> str:
-    return next(column.name for column in table.primary_key.columns if isinstance(column.type, Uuid))
+    return next(column.name for column in table.primary_key.columns if isinstance(column.type, Identifier))
 
 
 @dataclass
