@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from tests.conftest import NOW
 from tests.factories import House
 from tracker import db
-from tracker.models import Attempt, ContactPoint, Course, Patient, ProtocolVersion, Reminder, Resource, Task, Visit
+from tracker.models import ContactPoint, Course, Patient, ProtocolVersion, Reminder, Resource, Visit
+from tracker.models.base import Base
 from tracker.rules.vocabulary import ContactChannel, Indication, IntakeStatus, ReminderStatus, ResourceKind, VisitStatus
-from tracker.services import delivery, reminders
-from tracker.services.delivery import Lease, Letter, Result
+from tracker.services import delivery, letters, reminders, sweeping
+from tracker.services.delivery import Result
+from tracker.services.letters import Lease, Letter
 
 
 def patient(house: House, name: str, *, email: str | None = "", consent: bool = True) -> UUID:
@@ -139,10 +141,11 @@ def statuses() -> dict[str, str]:
     return {row.purpose: row.status.value for row in messages()}
 
 
-def rows(model: type[Attempt] | type[Task]) -> list[Attempt] | list[Task]:
-    """Return all attempts, or all tasks."""
+def rows(model: type[Base]) -> list:
+    """Return all rows of a table, in the order in which they were written where they say when."""
+    written = [getattr(model, name) for name in ("at", "started_at", "created_at") if hasattr(model, name)]
     with db.read() as session:
-        return list(session.scalars(select(model)))
+        return list(session.scalars(select(model).order_by(*written)))
 
 
 def take(*, now: datetime, limit: int = 50) -> list[Lease]:
@@ -154,13 +157,13 @@ def take(*, now: datetime, limit: int = 50) -> list[Lease]:
 def look(lease: Lease, *, now: datetime):
     """Look at a leased message."""
     with db.read() as session:
-        return delivery.look(session, lease, now=now)
+        return letters.look(session, [lease], now=now).get(lease)
 
 
-def mark(letter: Letter, *, now: datetime, seconds: float = 30) -> bool:
+def mark(letter: Letter, *, now: datetime) -> bool:
     """Mark a message as leaving."""
     with db.transaction() as session:
-        return delivery.mark(session, letter, now=now, seconds=seconds)
+        return delivery.mark(session, letter, now=now)
 
 
 def record(lease: Lease, result: Result, *, now: datetime) -> None:
@@ -169,10 +172,10 @@ def record(lease: Lease, result: Result, *, now: datetime) -> None:
         delivery.record(session, lease, result, now=now, chance=0.5)
 
 
-def sweep(*, now: datetime) -> delivery.Swept:
+def sweep(*, now: datetime) -> sweeping.Swept:
     """Look after what is left over."""
     with db.transaction() as session:
-        return delivery.sweep(session, now=now)
+        return sweeping.sweep(session, now=now)
 
 
 LIVE = {ReminderStatus.SCHEDULED, ReminderStatus.LEASED, ReminderStatus.SENDING}

@@ -1,4 +1,4 @@
-"""The clock process: wakes every few seconds, sends what is due, looks after what is left over.
+"""The clock process: wakes every second, sends what is due, does once a period what is to be done once.
 
 APScheduler only ticks. What is to be done stands in the database, so any number of workers may run, and one that is
 killed loses nothing.
@@ -6,178 +6,44 @@ killed loses nothing.
 
 import logging
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from uuid import UUID
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from tracker import clock, db
-from tracker.channels.message import Channel, End, Message, Outcome, plain_address
-from tracker.channels.outbox import Outbox
-from tracker.channels.smtp import Server, Smtp
+from tracker.channels.message import Message
+from tracker.channels.ways import ways
+from tracker.compose import Desk
 from tracker.config import Config
+from tracker.dispatch import Worker
 from tracker.errors import Busy
-from tracker.interop import mail
-from tracker.interop.calendar_file import Entry, Method, Place, calendar_file
-from tracker.rules.cadence import Purpose
-from tracker.rules.delivery import Event
-from tracker.rules.vocabulary import AttemptOutcome
-from tracker.services import delivery, jobs, links, outbox
-from tracker.services.delivery import Lease, Letter, Result, Verdict
-from tracker.text import gettext as _
+from tracker.services import daily, jobs, outbox, sweeping
+from tracker.services.sending import Witness
 
 _log = logging.getLogger(__name__)
 
-EVERY = 5  # seconds
-TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
-AT_ONCE = 20  # messages leased together; what there is no time for goes back
-_OUTCOMES = {
-    End.ACCEPTED: AttemptOutcome.ACCEPTED,
-    End.LATER: AttemptOutcome.DEFERRED,
-    End.NEVER: AttemptOutcome.REFUSED,
-    End.UNKNOWN: AttemptOutcome.UNCERTAIN,
-}
-
-
-@dataclass
-class Worker:
-    """Everything a tick needs. Without a channel nothing is sent; `stopping` ends a tick between two messages."""
-
-    channel: Channel | None
-    key: bytes
-    base_url: str
-    sender: str
-    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def tick(self, now: datetime) -> Counter[str]:
-        """Do what is to be done at `now`; return how many messages met which end.
-
-        Raises:
-            Busy: The database can't answer. What was leased goes back when its lease is over.
-        """
-        at = _running(now)
-        counts: Counter[str] = Counter()
-        while True:
-            with db.transaction() as session:
-                delivery.beat(session, self.name, now=at())
-                swept = delivery.sweep(session, now=at())
-                leases = delivery.lease(session, limit=AT_ONCE if self.channel else 0, now=at())
-            counts += Counter(returned=swept.back, uncertain=swept.uncertain, late=swept.late)
-            ends = Counter(self._handle(self.channel, lease, at) for lease in leases if self.channel)
-            counts += ends
-            # What was given back is due still; the next tick takes it.
-            if self.stopping.is_set() or not ends - Counter(given_back=AT_ONCE):
-                return counts
-
-    def _handle(self, channel: Channel, lease: Lease, at: Callable[[], datetime]) -> str:
-        found, message = self._read(lease, at())
-        if found is None:
-            return "fenced"
-        with db.transaction() as session:
-            if isinstance(found, Verdict):
-                delivery.settle(session, lease, found, now=at())
-                return found.event.value
-            if self.stopping.is_set() or not delivery.mark(session, found, now=at(), seconds=channel.seconds):
-                delivery.give_back(session, lease, now=at())
-                return "given_back"
-        assert message is not None
-        # No transaction is open here: this may take as long as the channel's deadline.
-        outcome = channel.send(message)
-        with db.transaction() as session:
-            delivery.record(session, lease, _result(outcome), now=at(), chance=random.random())  # noqa: S311 - no secret
-        return outcome.end.value
-
-    def _read(self, lease: Lease, now: datetime) -> tuple[Letter | Verdict | None, Message | None]:
-        """Return what is to become of a message, and its words if it is to be sent.
-
-        One that can't be read or written is refused: a broken record must not keep others from theirs.
-        """
-        try:
-            with db.read() as session:
-                found = delivery.look(session, lease, now=now)
-            if not isinstance(found, Letter):
-                return found, None
-            message = self._compose(found, now)
-            message.as_email()
-        except Busy:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it was
-            # Its text may name the patient; the type and the id are enough to find it.
-            _log.error("message %s can't be written: %s", lease.reminder_id, type(error).__name__)
-            return Verdict(Event.REFUSE, _("It could not be written. Tell whoever looks after this program.")), None
-        return found, message
-
-    def _compose(self, letter: Letter, now: datetime) -> Message:
-        clinic = letter.clinic
-        written = mail.write(
-            mail.Facts(
-                purpose=letter.purpose,
-                first_name=letter.first_name,
-                sender_name=clinic.discreet_name,
-                phone=clinic.phone,
-                zone=clinic.zone,
-                country=clinic.country,
-                starts=[visit.starts_at for visit in letter.visits],
-                link=links.address(self.base_url, self.key, letter.link) if letter.link else None,
-                language=letter.language,
-            )
-        )
-        return Message(
-            id=letter.lease.reminder_id,
-            recipient=plain_address(letter.address),
-            sender=self.sender,
-            sender_name=clinic.discreet_name,
-            subject=written.subject,
-            text=written.text,
-            html=written.html,
-            written_at=now,
-            calendar=self._calendar(letter, now) if letter.visits and letter.purpose in TELLS_DATES else None,
-        )
-
-    def _calendar(self, letter: Letter, now: datetime) -> bytes:
-        entries = [Entry(visit.id, visit.version, visit.starts_at, visit.ends_at) for visit in letter.visits]
-        place = Place(letter.clinic.address, self.sender)
-        return calendar_file(entries, place, Method.REQUEST, now=now, attendee=letter.address)
-
-
-def _result(outcome: Outcome) -> Result:
-    said = f"{outcome.stage}: {outcome.said}" if outcome.said else outcome.stage
-    return Result(_OUTCOMES[outcome.end], said, outcome.bad_address)
-
-
-def _running(now: datetime) -> Callable[[], datetime]:
-    """Return a clock that shows `now` and goes on from there: leases run out while we send."""
-    began = time.monotonic()
-    return lambda: now + timedelta(seconds=time.monotonic() - began)
+EVERY = 1  # seconds
+CHORES = 60  # seconds between two looks whether something is to be done once a period
+PROOF = 5  # minutes: how often it is proven that nothing due is missing
+STALLED = 10.0  # seconds without a tick, and none under way
 
 
 def build(config: Config) -> Worker:
     """Return the worker that the settings ask for."""
+    desk = Desk(config.key(), config.base_url, config.mail_from or "appointments@example.invalid")
     return Worker(
-        channel=_channel(config),
-        key=config.key(),
-        base_url=config.base_url,
-        sender=config.mail_from or "appointments@example.invalid",
-    )
-
-
-def _channel(config: Config) -> Channel | None:
-    if not config.lets_out:
-        return Outbox(_keep)
-    if not config.mail_host:
-        return None  # what is due waits, and becomes a task when it is too late
-    return Smtp(
-        Server(config.mail_host, config.mail_port, config.mail_security.value, config.mail_user, config.mail_password)
+        ways(config, _keep),
+        desk,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        # Where nothing leaves the house, nothing can leave it twice.
+        witness=Witness.of(config.database, config.folder) if config.lets_out else None,
     )
 
 
@@ -193,23 +59,108 @@ def run(config: Config) -> None:
     worker = build(config)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
-    scheduler = BlockingScheduler(
-        timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-    )
-    scheduler.add_job(_tick, "interval", [worker], seconds=EVERY)
     long_work = _Jobs()
-    scheduler.add_job(long_work.start, "interval", seconds=1)
-    scheduler.add_job(_stop_if_asked, "interval", [worker, scheduler], seconds=0.5)
-    _tick(worker)
-    scheduler.start()
+    timer = Timer({"tick": (EVERY, lambda: _tick(worker)), "chores": (CHORES, _chores), "jobs": (1, long_work.start)})
+    timer.start()
+    while not worker.stopping.wait(1.0):
+        timer.rearm_if_stalled()
+    timer.end()  # the tick ends after the message it is at
     long_work.end()
 
 
 def _tick(worker: Worker) -> None:
     try:
-        worker.tick(clock.now())
+        if worker.has_work(clock.now()):
+            worker.tick(clock.now())
     except Busy:
         _log.warning("the database can't answer; trying again")
+
+
+class Timer:
+    """Calls functions every so many seconds, each one never twice at a time.
+
+    APScheduler goes by the time of day. If that is set back by an hour, it would stand still for an hour; so a watch
+    that nobody can set looks whether it stands still.
+    """
+
+    def __init__(self, calls: dict[str, tuple[float, Callable[[], None]]]) -> None:
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._seconds = {name: seconds for name, (seconds, _call) in calls.items()}
+        self._last = dict.fromkeys(calls, time.monotonic())
+        self._under_way: set[str] = set()
+        for name, (seconds, call) in calls.items():
+            self._scheduler.add_job(self._call, "interval", [name, call], id=name, seconds=seconds)
+
+    def _call(self, name: str, call: Callable[[], None]) -> None:
+        self._under_way.add(name)
+        try:
+            call()
+        except Exception:  # noqa: BLE001 - whatever it was: the next time it may work
+            _log.exception("%s failed", name)
+        finally:
+            self._under_way.discard(name)
+            self._last[name] = time.monotonic()
+
+    def start(self) -> None:
+        """Begin; each function is called when its time is over once."""
+        self._scheduler.start()
+
+    def rearm_if_stalled(self) -> list[str]:
+        """Start again what should have been called and wasn't; return their names."""
+        now = time.monotonic()
+        stalled = [
+            name
+            for name, seconds in self._seconds.items()
+            if name not in self._under_way and now - self._last[name] > seconds + STALLED
+        ]
+        if stalled:
+            _log.warning("the clock stood still: %s", ", ".join(stalled))
+        for name in stalled:
+            self._last[name] = now
+            # Counted anew from the time of day as it is now.
+            self._scheduler.reschedule_job(name, trigger="interval", seconds=self._seconds[name])
+        return stalled
+
+    def end(self) -> None:
+        """Call nothing any more, and wait for what is under way."""
+        self._scheduler.shutdown(wait=True)
+
+
+def _chores() -> None:
+    """Do what is due once a day, or once in five minutes, unless another worker does."""
+    now = clock.now()
+    try:
+        with db.transaction() as session:
+            if daily.begin(session, "clear", f"{now:%Y-%m-%d}", now=now):
+                daily.clear(session, now=now)
+        slot = now.replace(minute=now.minute - now.minute % PROOF)
+        with db.transaction() as session:
+            mine = daily.begin(session, "prove", f"{slot:%Y-%m-%dT%H:%M}", now=now)
+        if mine:
+            prove(now)
+    except Busy:
+        _log.warning("the database can't answer; trying again")
+
+
+def prove(now: datetime) -> int:
+    """Make sure that no message is missing; return how many had to be mended."""
+    after: UUID | None = None
+    mended = 0
+    broken: list[UUID] = []
+    while True:
+        with db.transaction() as session:
+            proven = sweeping.prove(session, after, now=now)
+        mended, after = mended + proven.mended, proven.last
+        broken += proven.broken
+        if after is None:
+            break
+    if mended:
+        _log.error("%s messages were not as the visits ask for; mended", mended)
+    for course_id in broken:
+        _log.error("the messages of course %s can't be planned", course_id)
+    return mended
 
 
 class _Jobs:
@@ -235,9 +186,3 @@ class _Jobs:
         if self._process:
             self._process.kill()
             self._process.wait()
-
-
-def _stop_if_asked(worker: Worker, scheduler: BlockingScheduler) -> None:
-    if worker.stopping.is_set():
-        # The tick in the other thread ends after the message it is at; the process waits for it.
-        scheduler.shutdown(wait=False)

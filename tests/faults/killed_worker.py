@@ -15,12 +15,14 @@ from typing import Any
 from sqlalchemy import update
 
 from tests.conftest import NOW
-from tracker import db, worker
+from tracker import db
 from tracker.channels import smtp
 from tracker.channels.smtp import Server, Smtp
+from tracker.compose import Desk
+from tracker.dispatch import Worker
 from tracker.models import Reminder
 from tracker.rules.delivery import Event
-from tracker.rules.vocabulary import ReminderStatus
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
 from tracker.services import delivery
 
 SECONDS = 10.0
@@ -57,22 +59,46 @@ class Killer:
 
 def place(killer: Killer) -> None:
     """Put the steps where they are on the way of a message."""
-    handle = worker.Worker._handle
+    send_all, settled, mark = Worker._send_all, Worker._settled, delivery.mark
 
-    def handled(self: worker.Worker, channel: Any, lease: Any, at: Any) -> str:
-        killer.at = str(lease.reminder_id)
+    def taken(self: Worker, leases: Any, at: Any) -> Any:
+        for lease in leases:
+            killer.at = str(lease.reminder_id)
+            killer.reach("leased")
+        return send_all(self, leases, at)
+
+    def marking(session: Any, letter: Any, **more: Any) -> bool:
+        killer.at = str(letter.lease.reminder_id)
         if killer.step == "random":  # the end comes from outside, without warning
             print(killer.at, flush=True)
-        killer.reach("leased")
-        end = handle(self, channel, lease, at)
-        killer.reach("recorded")
-        return end
+        killer.reach("looked")
+        marked = mark(session, letter, **more)
+        killer.reach("marking")
+        return marked
 
-    worker.Worker._handle = handled
-    killer.around(delivery, "mark", before="looked", after="marking")
+    def written_down(self: Worker, before: Any, queue: Any, at: Any) -> Any:
+        turn = settled(self, before, queue, at)
+        if before is not None:  # and the next one, if any, is marked: the two are one commit
+            killer.at, now_at = str(before.letter.lease.reminder_id), killer.at
+            killer.reach("recorded")
+            killer.at = now_at
+        return turn
+
+    def recording(session: Any, lease: Any, *values: Any, **more: Any) -> None:
+        record(session, lease, *values, **more)
+        killer.at = str(lease.reminder_id)
+        killer.reach("recording")
+
+    record = delivery.record
+    Worker._send_all, Worker._settled = taken, written_down
+    delivery.mark, delivery.record = marking, recording
+    place_at_the_server(killer)
+
+
+def place_at_the_server(killer: Killer) -> None:
+    """Put the steps where they are in the conversation with the mail server."""
     killer.around(smtp.Smtp, "send", before="marked", after="answered")
     killer.around(smtp._Line, "mail", before="connected")
-    killer.around(delivery, "record", after="recording")
     send = smtp._Line.send
 
     def sent(self: smtp._Line, said: Any) -> None:
@@ -132,8 +158,8 @@ def main(url: str, port: str, seconds: str, step: str, nth: str, guard: str = ""
         GUARDS[guard]()
     place(Killer(step, int(nth)))
     db.configure(url)
-    channel = Smtp(Server("127.0.0.1", int(port), "none"), seconds=SECONDS)
-    sender = worker.Worker(channel, b"k" * 32, "https://visits.example.org", "visits@clinic.example", name="killed")
+    channels = {ReminderChannel.EMAIL: Smtp(Server("127.0.0.1", int(port), "none"), seconds=SECONDS)}
+    sender = Worker(channels, Desk(b"k" * 32, "https://visits.example.org", "visits@clinic.example"), name="killed")
     print("ready", flush=True)
     sender.tick(NOW + timedelta(seconds=float(seconds)))
 

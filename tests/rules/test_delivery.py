@@ -21,7 +21,7 @@ def test_the_whole_way_of_a_message_that_is_taken_at_the_second_try():
 
 
 @pytest.mark.parametrize(
-    "event", [Event.RELEASE, Event.CANCEL, Event.SUPERSEDE, Event.EXPIRE, Event.SUPPRESS, Event.LEASE]
+    "event", [Event.RELEASE, Event.CANCEL, Event.SUPERSEDE, Event.EXPIRE, Event.OVERTAKE, Event.SUPPRESS, Event.LEASE]
 )
 def test_what_is_marked_is_not_called_back(event):
     """The network may have it already; only its end moves it on."""
@@ -29,7 +29,12 @@ def test_what_is_marked_is_not_called_back(event):
         after(S.SENDING, event)
 
 
-AFTERWARDS = {Event.DELIVER, Event.BOUNCE, Event.RESEND}  # what a receipt or a person may say of what has ended
+AFTERWARDS = {
+    Event.FIND,
+    Event.DELIVER,
+    Event.BOUNCE,
+    Event.RESEND,
+}  # what a receipt or a person may say of what has ended
 
 
 @given(st.sampled_from(sorted(set(S) - LIVE)), st.sampled_from(sorted(set(Event) - AFTERWARDS)))
@@ -50,7 +55,8 @@ def test_what_nobody_marked_has_no_receipt():
 
 
 def test_only_a_marked_message_can_be_accepted_and_only_a_leased_one_marked():
-    assert {event for event in Event if MOVES[event].target is S.ACCEPTED} == {Event.ACCEPT}
+    assert {event for event in Event if MOVES[event].target is S.ACCEPTED} == {Event.ACCEPT, Event.FIND}
+    assert MOVES[Event.FIND].sources == {S.UNCERTAIN}
     assert MOVES[Event.ACCEPT].sources == {S.SENDING}
     assert MOVES[Event.MARK].sources == {S.LEASED}
     assert MOVES[Event.LEASE].sources == {S.SCHEDULED}

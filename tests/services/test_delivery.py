@@ -13,7 +13,8 @@ from tracker.models import Attempt, ContactPoint, Patient, Task
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE, Event
 from tracker.rules.vocabulary import AttemptOutcome, ReminderStatus, VisitStatus
-from tracker.services.delivery import Letter, Result, settle
+from tracker.services.delivery import Result, settle
+from tracker.services.letters import Letter
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 VISIT = NOW + 7 * DAY  # Monday, 10:00: clocks went forward on Sunday
@@ -135,15 +136,21 @@ def test_the_mark_asks_again_for_everything_it_rests_on(change, letter, house, c
     assert mailroom.rows(Attempt) == []
 
 
-def test_a_lease_too_short_to_send_in_is_not_marked(letter):
-    assert not mailroom.mark(letter, now=DUE + LEASE - timedelta(seconds=29), seconds=30)
-    assert mailroom.mark(letter, now=DUE + LEASE - timedelta(seconds=30), seconds=30)
+def test_a_lease_that_is_over_is_not_marked_though_nobody_swept_it(letter):
+    assert not mailroom.mark(letter, now=DUE + LEASE)
+
+
+def test_the_mark_takes_the_lease_anew_so_that_there_is_time_to_send(letter):
+    late = DUE + LEASE - timedelta(seconds=1)
+    assert mailroom.mark(letter, now=late)
+    assert mailroom.sweep(now=DUE + LEASE).uncertain == 0
+    assert mailroom.sweep(now=late + LEASE).uncertain == 1
 
 
 def test_a_lease_that_is_over_goes_back_and_its_old_holder_is_fenced(letter):
     late = DUE + LEASE
     assert mailroom.sweep(now=late).back == 1
-    assert not mailroom.mark(letter, now=late, seconds=0)
+    assert not mailroom.mark(letter, now=late)
     [again] = mailroom.take(now=late)
     assert again.epoch == letter.lease.epoch + 1
     assert not mailroom.mark(letter, now=late), "a zombie marked what another worker holds"

@@ -39,7 +39,7 @@ class Slow(Kept):
 
 
 @pytest.fixture
-def worker(database):
+def worker(database, tmp_path):
     """Return a function that starts a worker whose clock shows NOW."""
     started = []
 
@@ -47,6 +47,7 @@ def worker(database):
         environ = {key: value for key, value in os.environ.items() if not key.startswith("TRACKER_")}
         environ |= {
             "TRACKER_DATABASE_URL": database,
+            "TRACKER_FOLDER": str(tmp_path),
             "TRACKER_SECRET_KEY": "kP3xZ9vR7tQ1mW5nB8cL2dF6gH4jS0aY-uE_",
             "TRACKER_MAIL_HOST": "127.0.0.1",
             "TRACKER_MAIL_PORT": str(port),

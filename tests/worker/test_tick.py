@@ -11,12 +11,14 @@ from tests.factories import make_clinic
 from tests.mail_server import Misbehaving, free_port, mail_server
 from tracker import clock, db
 from tracker.channels.smtp import Server, Smtp
+from tracker.compose import Desk
 from tracker.config import Config
-from tracker.models import Attempt, AuditEntry, ContactPoint, OutboxMessage, Task, Visit, WorkerHeartbeat
+from tracker.dispatch import Worker
+from tracker.models import Attempt, ContactPoint, OutboxMessage, ReminderEvent, Task, Visit, WorkerHeartbeat
 from tracker.rules.cadence import Purpose
-from tracker.rules.vocabulary import ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
 from tracker.services import links
-from tracker.worker import Worker, build
+from tracker.worker import build
 
 KEY = b"k" * 32
 DAY = timedelta(days=1)
@@ -25,8 +27,8 @@ STARTS = [NOW + n * DAY for n in (7, 9, 11)]
 
 def worker(port: int | None, *, seconds: float = 5.0) -> Worker:
     """Return a worker that sends to a server on this port."""
-    channel = Smtp(Server("127.0.0.1", port, "none"), seconds=seconds) if port else None
-    return Worker(channel, KEY, "https://visits.example.org", "visits@clinic.example", name="test")
+    channels = {ReminderChannel.EMAIL: Smtp(Server("127.0.0.1", port, "none"), seconds=seconds)} if port else {}
+    return Worker(channels, Desk(KEY, "https://visits.example.org", "visits@clinic.example"), name="test")
 
 
 @pytest.fixture
@@ -183,14 +185,15 @@ def test_no_transaction_is_open_while_it_is_sent(course):
     """A server that takes its time must not hold the database."""
     with Misbehaving(dot="hang") as server:
         sender = worker(server.port, seconds=1.0)
-        send = sender.channel.send
+        channel = sender.channels[ReminderChannel.EMAIL]
+        send = channel.send
 
         def sending(message):
             with db.transaction() as session:  # would be refused inside another
                 session.execute(mailroom.select(1))
             return send(message)
 
-        sender.channel.send = sending
+        channel.send = sending
         assert sender.tick(NOW) == {"unknown": 1}
 
 
@@ -212,12 +215,14 @@ def test_without_a_mail_server_what_is_too_late_becomes_a_task(course):
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_each_sending_is_in_the_audit(course):
+def test_each_sending_is_in_the_history(course):
     with mail_server() as (_, port):
         worker(port).tick(NOW)
-    with db.read() as session:
-        actions = [entry.action for entry in session.query(AuditEntry) if entry.actor_name == "reminders"]
-    assert actions == ["send message"]
+    said = [(event.event, event.status, event.detail) for event in mailroom.rows(ReminderEvent)]
+    assert said == [
+        ("mark", ReminderStatus.SENDING, "ada@example.org"),
+        ("accept", ReminderStatus.ACCEPTED, "dot: 250 OK"),
+    ]
 
 
 def test_a_tick_says_that_the_worker_is_alive(course):

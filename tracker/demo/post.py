@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from tracker import db
 from tracker.channels.message import Message
 from tracker.channels.outbox import Outbox
+from tracker.compose import Desk
 from tracker.demo.days import at
 from tracker.demo.house import House
+from tracker.dispatch import Worker
 from tracker.models import Attempt, ContactPoint, Reminder, WorkerHeartbeat
 from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus
 from tracker.services import outbox
-from tracker.worker import Worker
 
 
 def letters_begin(house: House) -> datetime:
@@ -51,7 +52,9 @@ def send_recent(house: House, now: datetime, *, key: bytes, base_url: str) -> No
         due = select(Reminder.send_at).where(Reminder.send_at <= now, Reminder.status == ReminderStatus.SCHEDULED)
         moments = sorted(set(session.scalars(due)))
     for moment in moments:
-        Worker(Outbox(partial(_keep, moment)), key, base_url, "appointments@example.org", "demo").tick(moment)
+        keep = partial(_keep, moment)
+        channels = {ReminderChannel.EMAIL: Outbox(keep), ReminderChannel.SMS: Outbox(keep, texts=True)}
+        Worker(channels, Desk(key, base_url, "appointments@example.org"), "demo").tick(moment)
     with db.transaction() as session:
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.name == "demo"))
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from uuid import UUID
 
+from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus as S
 
 
@@ -20,12 +22,14 @@ class Event(StrEnum):
     RELEASE = "release"  # the worker gave it back, or died before the mark
     MARK = "mark"  # about to touch the network
     ACCEPT = "accept"  # the receiving server took it
+    FIND = "find"  # a receipt says that the provider has what we weren't sure of
     DELIVER = "deliver"  # a receipt, or a person, says that it arrived
     BOUNCE = "bounce"  # a receipt says that it can't
     DEFER = "defer"  # refused before it was handed over: try again later
     REFUSE = "refuse"  # refused for good, or it couldn't be written at all
     LOSE = "lose"  # handed over or not: nobody knows
     EXPIRE = "expire"  # of no use any more
+    OVERTAKE = "overtake"  # late, and a newer one of its kind says what counts now
     CANCEL = "cancel"  # its visit is off
     SUPERSEDE = "supersede"  # its visit moved; another message takes its place
     SUPPRESS = "suppress"  # not to be sent: no consent, no address
@@ -50,6 +54,7 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
         Event.RELEASE: Move(frozenset({S.LEASED}), S.SCHEDULED),
         Event.MARK: Move(frozenset({S.LEASED}), S.SENDING),
         Event.ACCEPT: Move(frozenset({S.SENDING}), S.ACCEPTED),
+        Event.FIND: Move(frozenset({S.UNCERTAIN}), S.ACCEPTED),
         # A receipt may come before the sender has written down what it was told, or after it died.
         Event.DELIVER: Move(frozenset({S.SENDING, S.ACCEPTED, S.UNCERTAIN}), S.DELIVERED),
         Event.BOUNCE: Move(frozenset({S.SENDING, S.ACCEPTED, S.UNCERTAIN}), S.BOUNCED),
@@ -57,6 +62,7 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
         Event.REFUSE: Move(frozenset({S.LEASED, S.SENDING}), S.FAILED),
         Event.LOSE: Move(frozenset({S.SENDING}), S.UNCERTAIN),
         Event.EXPIRE: Move(UNSENT, S.EXPIRED),
+        Event.OVERTAKE: Move(UNSENT, S.EXPIRED),
         Event.CANCEL: Move(UNSENT, S.CANCELLED),
         Event.SUPERSEDE: Move(UNSENT, S.SUPERSEDED),
         Event.SUPPRESS: Move(UNSENT, S.SUPPRESSED),
@@ -66,8 +72,9 @@ MOVES: Mapping[Event, Move] = MappingProxyType(
     }
 )
 
-# A worker has this long from lease to record; a send's own deadline is far below.
+# A worker has this long for one message, and again for each that still waits; a send's own deadline is far below.
 LEASE = timedelta(seconds=120)
+LATE = timedelta(hours=1)  # nothing was sent for a while: of several messages of a kind only the newest still counts
 PAUSES = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -106,3 +113,35 @@ def next_try(tries: int, now: datetime, expires_at: datetime, *, chance: float) 
     pause = PAUSES[min(tries, len(PAUSES)) - 1]
     again = now + pause * (1 - SPREAD + 2 * SPREAD * chance)
     return again if again < expires_at else None
+
+
+_DATES = frozenset({Purpose.ITINERARY, Purpose.CHANGED})
+_BEFORE = frozenset({Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY})
+_OWN = frozenset({Purpose.DIGEST, Purpose.QUESTIONNAIRE})
+_EACH = frozenset({Purpose.CLOSED, Purpose.TEST})
+
+
+def thread(purpose: Purpose, visit_id: UUID | None) -> tuple[str, UUID | None] | None:
+    """Return what a message is one of several about, for one person; None for one that stands alone.
+
+    All dates of a series; what to do before one visit; how it has been since; a questionnaire; a digest. After a stop
+    only the newest of each goes, so that nobody is asked on one morning how four days were.
+    """
+    if purpose in _EACH:
+        return None
+    if purpose in _DATES:
+        return ("dates", None)
+    if purpose in _BEFORE:
+        return ("before", visit_id)
+    return (purpose if purpose in _OWN else "since", None)
+
+
+# A way out of the house is left alone after so many failures in a row, and tried with one message at a time.
+OPENS_AFTER = 5
+_FIRST_REST, _LONGEST_REST = timedelta(seconds=30), timedelta(minutes=5)
+
+
+def rest(failures: int) -> timedelta:
+    """Return how long a way that failed so often in a row, `OPENS_AFTER` times or more, is left alone."""
+    doubled: int = 2 ** min(failures - OPENS_AFTER, 10)
+    return min(_FIRST_REST * doubled, _LONGEST_REST)

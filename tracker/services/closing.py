@@ -17,7 +17,7 @@ from tracker.rules.cadence import CLOSED_WITHIN, Purpose
 from tracker.rules.fields import ComingDay, Command, Line
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ContactChannel, ReminderStatus, Role, TaskStatus, VisitStatus
-from tracker.services import audit, capacity, clinic, delivery, followup, reminders
+from tracker.services import addresses, audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
 from tracker.text import gettext as _
 
@@ -113,7 +113,7 @@ def _tell(session: Session, actor: Actor, visit: Visit, now: datetime) -> None:
     visits = session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)).all()
     reminders.plan_for_course(session, actor, course, visits, now=now)
     reminders.tell_closed(session, visit, now=now)
-    point, _why_not = delivery.reach(session, visit.patient_id)
+    reached = addresses.reach(addresses.of_patient(session, visit.patient_id))
     task = followup.ask(
         session,
         visit,
@@ -128,7 +128,7 @@ def _tell(session: Session, actor: Actor, visit: Visit, now: datetime) -> None:
         now=now,
     )
     # Nobody is called while the message may still be read; who has no address is called at once.
-    task.opens_at = now + CLOSED_WITHIN if point else now
+    task.opens_at = now + CLOSED_WITHIN if reached.email or reached.sms else now
     session.flush()
 
 

@@ -1,314 +1,280 @@
 """Take what is due, mark it, send it, write down what became of it. The network is never touched in here.
 
-The order is the promise: `lease` (nobody else takes it) → `look` (what to say, or why not) → `mark` (from now on it may
-have left) → the caller sends → `record`. Whoever dies before the mark has sent nothing; what was marked and never
-recorded is uncertain, a task for a person, and never sent again by itself.
+The order is the promise: `lease` (nobody else takes it) → `letters.look` (what to say, or why not) → `mark` (from now
+on it may have left) → the caller sends → `record`. Whoever dies before the mark has sent nothing; what was marked and
+never recorded is uncertain, a task for a person, and never sent again by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from tracker.models import Attempt, Clinic, ContactPoint, Patient, PatientLink, Reminder, Visit, WorkerHeartbeat
-from tracker.rules import cadence
-from tracker.rules.cadence import Fit, Purpose, QuietHours
-from tracker.rules.delivery import LEASE, MOVES, Event, next_try
-from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus, VisitStatus
-from tracker.services import audit, links, undelivered
+from tracker.models import Attempt, ContactPoint, Reminder, ReminderEvent, UserAccount, Visit, new_id
+from tracker.models.base import UtcInstant
+from tracker.rules.cadence import Purpose
+from tracker.rules.delivery import LEASE, MOVES, PAUSES, Event, next_try
+from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
+from tracker.services import links, undelivered
+from tracker.services.letters import LEFT, WEEK, Lease, Letter, Verdict
 from tracker.text import gettext as _
 
-LOOK_AGAIN = timedelta(minutes=30)  # at a visit that should be over and isn't recorded as such
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One message in the hands of one worker. The epoch tells this worker from one that had it before."""
-
-    reminder_id: UUID
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class VisitTime:
-    """A visit as a message speaks of it."""
-
-    id: UUID
-    version: int
-    starts_at: datetime
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """All that a message says and depends on, as it was when looked at."""
-
-    lease: Lease
-    purpose: Purpose
-    clinic: Clinic
-    patient_id: UUID
-    first_name: str
-    language: str
-    contact_id: UUID
-    address: str
-    about: datetime
-    visits: tuple[VisitTime, ...]  # those to come (itinerary; none if all are off), else the one it is about
-    link: PatientLink | None
-    course_id: UUID
-    versions: int  # of all visits of the course: any change makes it another number
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Why a message isn't sent now: what happens to it instead, and until when it waits."""
-
-    event: Event
-    reason: str
-    send_at: datetime | None = None
+# Of those that are due the ones that are of use for less long go first; looked for among so many, in order of time.
+WINDOW = 500
+_SILENT = frozenset({Event.LEASE, Event.RELEASE})  # no news to anybody
+# Written out: a partial index is used where the condition stands there as it does in the index.
+SCHEDULED: ColumnElement[bool] = literal_column("reminder.status = 'scheduled'")
+HELD: ColumnElement[bool] = literal_column("reminder.status IN ('leased', 'sending')")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a try to send came to, and what the mail server said."""
+    """What a try to send came to, and what the other side said."""
 
     outcome: AttemptOutcome
     detail: str = ""
+    reason: str = ""  # in staff's words, where it wasn't the other side that said no
     bad_address: bool = False  # the server knows nobody there
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """How many messages went back to be sent, are uncertain, are too late; the last two are tasks now."""
-
-    back: int
-    uncertain: int
-    late: int
+    external_id: str | None = None
+    segments: int | None = None
+    spent: bool = True  # whether it counts as a try
+    wait: timedelta | None = None  # how long the other side asked for
 
 
 def change(
-    session: Session, event: Event, *which: ColumnElement[bool], now: datetime, reason: str = "", **values: object
+    session: Session,
+    event: Event,
+    *which: ColumnElement[bool],
+    now: datetime,
+    reason: str = "",
+    detail: str = "",
+    by: UUID | None = None,
+    **values: object,
 ) -> Sequence[Reminder]:
     """Move messages along `event`; those in a state it doesn't lead from stay as they are. The only place that does.
+
+    What moved is in the history, which nobody can change, with `detail` (or the reason) and who did it.
 
     Returns:
         The messages that moved.
     """
+    statement = _moving(event, *which).values(changed_at=now, reason=reason, **values).returning(Reminder)
+    moved = session.scalars(statement, execution_options={"populate_existing": True}).all()
+    if event not in _SILENT:
+        _tell(session, ((row.clinic_id, row.id) for row in moved), event, detail or reason, now=now, by=by)
+    return moved
+
+
+def _moving(event: Event, *which: ColumnElement[bool]) -> Update:
     move = MOVES[event]
     held = {} if move.target in (ReminderStatus.LEASED, ReminderStatus.SENDING) else {"lease_until": None}
-    statement = (
-        update(Reminder)
-        .where(Reminder.status.in_(move.sources), *which)
-        .values(status=move.target, changed_at=now, reason=reason, **held, **values)
-        .returning(Reminder)
-    )
-    return session.scalars(statement, execution_options={"populate_existing": True}).all()
+    return update(Reminder).where(Reminder.status.in_(move.sources), *which).values(status=move.target, **held)
+
+
+def _tell(
+    session: Session,
+    rows: Iterable[tuple[UUID, UUID]],
+    event: Event,
+    detail: str,
+    *,
+    now: datetime,
+    by: UUID | None = None,
+) -> None:
+    """Write the history of these messages (clinic's id, message's id): one statement for all."""
+    told = {"at": now, "event": event.value, "status": MOVES[event].target, "detail": detail, "entered_by": by}
+    events = [{"id": new_id(), "clinic_id": clinic_id, "reminder_id": id_, **told} for clinic_id, id_ in rows]
+    if events:
+        session.connection().execute(_EVENT, events)
+
+
+_EVENT = insert(ReminderEvent)
 
 
 def lease(session: Session, *, limit: int, now: datetime) -> list[Lease]:
-    """Take up to `limit` messages that are due, of two at one time the one that is of use for less long first.
+    """Take up to `limit` messages that are due, the one that is of use for less long first.
 
     No two workers get the same one.
     """
+    rows = session.connection().execute(_LEASE, {"now": now, "until": now + LEASE, "most": limit}).all()
+    links.renew(session, {row.course_id for row in rows if row.course_id}, now=now)
+    return [Lease(row.id, row.lease_epoch) for row in sorted(rows, key=lambda row: (row.expires_at, row.send_at))]
+
+
+_NOW = bindparam("now", type_=UtcInstant())
+
+
+def _leasing() -> Any:
+    open_ = (SCHEDULED, Reminder.send_at <= _NOW, Reminder.expires_at > _NOW)
+    window = select(Reminder.id).where(*open_).order_by(Reminder.send_at).limit(WINDOW)
     due = (
         select(Reminder.id)
-        .where(Reminder.status == ReminderStatus.SCHEDULED, Reminder.send_at <= now, Reminder.expires_at > now)
-        .order_by(Reminder.send_at, Reminder.expires_at)
-        .limit(limit)
+        .where(Reminder.id.in_(window), SCHEDULED)
+        .order_by(Reminder.expires_at, Reminder.send_at)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)  # SQLite has one writer at a time and needs none of this
         .cte("due")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    taken = change(
-        session,
-        Event.LEASE,
-        Reminder.id.in_(select(due.c.id)),
-        now=now,
-        lease_epoch=Reminder.lease_epoch + 1,
-        lease_until=now + LEASE,
-    )
-    links.renew(session, {row.course_id for row in taken if row.course_id}, now=now)
-    return [Lease(row.id, row.lease_epoch) for row in sorted(taken, key=lambda row: (row.send_at, row.expires_at))]
+    taken = {"lease_epoch": Reminder.lease_epoch + 1, "lease_until": bindparam("until"), "changed_at": _NOW}
+    columns = (Reminder.id, Reminder.lease_epoch, Reminder.course_id, Reminder.expires_at, Reminder.send_at)
+    return _moving(Event.LEASE, Reminder.id.in_(select(due.c.id))).values(taken).returning(*columns)
 
 
-def give_back(session: Session, lease: Lease, *, now: datetime) -> None:
-    """Let another worker, or a later tick, take a message that this one can't send in time."""
-    change(session, Event.RELEASE, *_mine(lease), now=now)
+_LEASE = _leasing()
+
+
+def renew(session: Session, leases: Collection[Lease], *, now: datetime) -> None:
+    """Keep what waits for its turn. One that was taken for given up, and is another worker's now, stays there."""
+    held = update(Reminder).where(_any_of(leases), Reminder.status == ReminderStatus.LEASED)
+    session.connection().execute(held.values(lease_until=now + LEASE))
+
+
+def give_back(session: Session, leases: Collection[Lease], *, now: datetime) -> None:
+    """Let another worker, or a later tick, take messages that this one can't send."""
+    change(session, Event.RELEASE, _any_of(leases), now=now)
+
+
+def put_off(session: Session, leases: Collection[Lease], reason: str, until: datetime, *, now: datetime) -> None:
+    """Let messages wait for the way that they go by; no try is spent. What is too late by then is swept."""
+    when = case((Reminder.expires_at < until, Reminder.expires_at), else_=until)
+    change(session, Event.RELEASE, _any_of(leases), now=now, reason=reason, send_at=when)
+
+
+def _any_of(leases: Collection[Lease]) -> ColumnElement[bool]:
+    return tuple_(Reminder.id, Reminder.lease_epoch).in_([(lease.reminder_id, lease.epoch) for lease in leases])
 
 
 def _mine(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return (Reminder.id == lease.reminder_id, Reminder.lease_epoch == lease.epoch)
 
 
-def sweep(session: Session, *, now: datetime) -> Swept:
-    """Look after messages whose worker is gone, and those that came too late to be of use."""
-    over = Reminder.lease_until <= now
-    back = change(session, Event.RELEASE, over, now=now)
-    lost = change(session, Event.LOSE, over, now=now, reason=_("The sender stopped in the middle of it."))
-    late = change(
-        session,
-        Event.EXPIRE,
-        Reminder.status == ReminderStatus.SCHEDULED,
-        Reminder.expires_at <= now,
-        now=now,
-        reason=_("It could not go out while it was of use."),
-    )
-    for row in lost:
-        _close_attempt(session, row.id, row.lease_epoch, Result(AttemptOutcome.UNCERTAIN, row.reason), now)
-    # In the order of clinics, so that two sweeps never wait for each other's end of an audit chain.
-    for row in sorted((*lost, *late), key=lambda row: (row.clinic_id, row.id)):
-        undelivered.ask(session, row, now=now)
-    return Swept(len(back), len(lost), len(late))
-
-
-def look(session: Session, lease: Lease, *, now: datetime) -> Letter | Verdict | None:
-    """Return what to say, or what is to become of the message instead; None if it isn't this worker's any more."""
-    row = session.scalars(select(Reminder).where(*_mine(lease), Reminder.status == ReminderStatus.LEASED)).first()
-    if row is None or row.course_id is None or row.patient_id is None:
-        return None
-    visits = session.scalars(select(Visit).where(Visit.course_id == row.course_id).order_by(Visit.starts_at)).all()
-    clinic = session.get_one(Clinic, row.clinic_id)
-    told = [v for v in visits if v.id == row.visit_id or (row.visit_id is None and _to_come(v))]
-    verdict = _untimely(row, told, now) if told else _about_none(row, visits)
-    verdict = verdict or _quiet(row, clinic, now)
-    if verdict:
-        return verdict
-    point, why_not = reach(session, row.patient_id)
-    if point is None:
-        return Verdict(Event.SUPPRESS, why_not)
-    patient = session.get_one(Patient, row.patient_id)
-    return Letter(
-        lease=lease,
-        purpose=row.purpose,
-        clinic=clinic,
-        patient_id=row.patient_id,
-        first_name=patient.preferred_name or patient.given_name,
-        language=patient.language,
-        contact_id=point.id,
-        address=point.address,
-        about=row.subject_at,
-        visits=tuple(VisitTime(v.id, v.version, v.starts_at, v.ends_at) for v in told),
-        link=links.find_course_link(session, row.course_id),
-        course_id=row.course_id,
-        versions=sum(visit.version for visit in visits),
-    )
-
-
-def _to_come(visit: Visit) -> bool:
-    return visit.status in cadence.AHEAD and visit.lost_at is None
-
-
-def _about_none(row: Reminder, visits: Sequence[Visit]) -> Verdict | None:
-    """Nothing is said where no visit is to come, but that it is so, if what was to come was cancelled."""
-    off = any(visit.status is VisitStatus.CANCELLED and visit.starts_at > row.subject_at for visit in visits)
-    return None if off and row.purpose is Purpose.CHANGED else Verdict(Event.CANCEL, _("No visit is to come."))
-
-
-def _untimely(row: Reminder, told: Sequence[Visit], now: datetime) -> Verdict | None:
-    if row.visit_id is not None and told[0].starts_at != row.subject_at:
-        return Verdict(Event.SUPERSEDE, _("The visit moved; another message takes its place."))
-    fits = cadence.fit(row.purpose, told[0].status)
-    if row.purpose is not Purpose.CLOSED and told[0].lost_at:
-        return Verdict(Event.CANCEL, _("Its day fell out."))
-    if fits is Fit.NEVER:
-        return Verdict(Event.CANCEL, _("The visit is off, or has begun."))
-    if fits is Fit.NOT_YET:
-        return _wait(row, now + LOOK_AGAIN, _("The visit isn't recorded as finished."))
-    return None
-
-
-def _quiet(row: Reminder, clinic: Clinic, now: datetime) -> Verdict | None:
-    quiet = QuietHours()
-    # Somebody who would come to a closed door is told at any hour: what she agreed to says so.
-    if row.purpose is Purpose.CLOSED or not quiet.cover(now.astimezone(clinic.zone).time()):
-        return None
-    morning = cadence.outside_quiet(now, zone=clinic.zone, quiet=quiet, until=row.expires_at)
-    return _wait(row, max(morning, now), _("Nothing goes out at night.")) if morning > now else _too_late()
-
-
-def _wait(row: Reminder, until: datetime, reason: str) -> Verdict:
-    return Verdict(Event.RELEASE, reason, until) if until < row.expires_at else _too_late(reason)
-
-
-def _too_late(reason: str = "") -> Verdict:
-    return Verdict(Event.EXPIRE, reason or _("It could not go out while it was of use."))
-
-
-def reach(session: Session, patient_id: UUID) -> tuple[ContactPoint | None, str]:
-    """Return the e-mail address that a patient may be written to, or None and why there is none."""
-    points = session.scalars(
-        select(ContactPoint)
-        .where(
-            ContactPoint.patient_id == patient_id,
-            ContactPoint.channel == ContactChannel.EMAIL,
-            ContactPoint.ended_at.is_(None),
-        )
-        .order_by(ContactPoint.consent_at.desc(), ContactPoint.id)
-    ).all()
-    if not points:
-        return None, _("No e-mail address.")
-    for point in points:
-        if point.consent_at and not point.opted_out_at and not point.invalid_at:
-            return point, ""
-    if points[0].opted_out_at:
-        return None, _("The patient wants no messages.")
-    return None, _("The mail server refused this address.") if points[0].invalid_at else _("No consent to e-mail.")
-
-
 def settle(session: Session, lease: Lease, verdict: Verdict, *, now: datetime) -> None:
     """Let happen to a leased message what `look` found."""
-    when = {} if verdict.send_at is None else {"send_at": verdict.send_at}
+    when: dict[str, Any] = {} if verdict.send_at is None else {"send_at": verdict.send_at}
     for row in change(session, verdict.event, *_mine(lease), now=now, reason=verdict.reason, **when):
         if verdict.event in undelivered.ASKING:
             undelivered.ask(session, row, now=now)
 
 
-def mark(session: Session, letter: Letter, *, now: datetime, seconds: float) -> bool:
+def mark(session: Session, letter: Letter, *, now: datetime, words: int = 1) -> bool:
     """Write down that the message is about to leave; only then may the caller touch the network.
 
-    One conditional UPDATE asks again for everything the message rests on: the lease with `seconds` to send in, the
-    course's visits unchanged since `look`, the address still to be written to.
+    One conditional UPDATE asks again for everything the message rests on: the lease, the course's visits unchanged
+    since `look`, the address still to be written to, and, for a text, no other text left meanwhile. The lease begins
+    anew, so that there is time to send in.
+
+    Args:
+        words: The version of its words.
 
     Returns:
         Whether it is marked. If not, nothing was changed and nothing may be sent.
     """
-    versions = select(func.sum(Visit.version)).where(Visit.course_id == letter.course_id).scalar_subquery()
-    may_be_written_to = exists().where(
-        ContactPoint.id == letter.contact_id,
+    values = {
+        "of": letter.lease.reminder_id,
+        "epoch": letter.lease.epoch,
+        "now": now,
+        "until": now + LEASE,
+        "way": letter.channel,
+        "contact": letter.contact_id,
+        "course": letter.course_id,
+        "versions": letter.versions,
+        "user": letter.user_id,
+        "patient": letter.patient_id,
+        "since": now - WEEK,
+        "texts": letter.texts,
+        "words": words,
+    }
+    text = letter.channel is ReminderChannel.SMS
+    if text:
+        # Two texts to one patient wait for each other here, so that both can't be the last that is allowed.
+        session.execute(_locking(), {"contact": letter.contact_id})
+    query = _marking(letter.course_id is not None, letter.user_id is not None, text, letter.purpose is Purpose.DIGEST)
+    row = session.connection().execute(query, values).one_or_none()
+    if row is None:
+        return False
+    attempt = {"id": new_id(), "clinic_id": row.clinic_id, "address": letter.address, "outcome": AttemptOutcome.SENDING}
+    attempt |= {"reminder_id": letter.lease.reminder_id, "lease_epoch": letter.lease.epoch, "started_at": now}
+    session.connection().execute(_ATTEMPT, attempt)
+    # The history says who was written to and when. It takes the place of an entry in the audit's chain, whose end
+    # every page locks: a thousand messages at once would make everybody wait.
+    said = f"{letter.address}. {letter.why}" if letter.why else letter.address
+    _tell(session, [(row.clinic_id, letter.lease.reminder_id)], Event.MARK, said, now=now)
+    return True
+
+
+_ATTEMPT = insert(Attempt)
+
+
+@cache
+def _locking() -> Select[UUID]:
+    return select(ContactPoint.id).where(ContactPoint.id == bindparam("contact")).with_for_update()
+
+
+@cache
+def _marking(course: bool, staff: bool, text: bool, digest: bool) -> Any:
+    mine = (Reminder.id == bindparam("of"), Reminder.lease_epoch == bindparam("epoch"), Reminder.lease_until > _NOW)
+    rests_on = [*mine, _staff_reached(digest) if staff else _may_be_written_to()]
+    if course:
+        versions = select(func.sum(Visit.version)).where(Visit.course_id == bindparam("course")).scalar_subquery()
+        rests_on.append(func.coalesce(versions, 0) == bindparam("versions"))
+    if text:
+        rests_on.append(_texts_that_left() == bindparam("texts"))
+    leaves = {
+        "attempts": Reminder.attempts + 1,
+        "channel": bindparam("way", type_=Reminder.channel.type),
+        "contact_point_id": bindparam("contact"),
+        "template_version": bindparam("words"),
+        "lease_until": bindparam("until"),
+        "sent_at": _NOW,
+        "changed_at": _NOW,
+        "reason": "",
+    }
+    return _moving(Event.MARK, *rests_on).values(leaves).returning(Reminder.clinic_id)
+
+
+def _may_be_written_to() -> ColumnElement[bool]:
+    return exists().where(
+        ContactPoint.id == bindparam("contact"),
         ContactPoint.consent_at.is_not(None),
         ContactPoint.opted_out_at.is_(None),
         ContactPoint.invalid_at.is_(None),
         ContactPoint.ended_at.is_(None),
     )
-    marked = change(
-        session,
-        Event.MARK,
-        *_mine(letter.lease),
-        Reminder.lease_until >= now + timedelta(seconds=seconds),
-        versions == letter.versions,
-        may_be_written_to,
-        now=now,
-        attempts=Reminder.attempts + 1,
-        channel=ReminderChannel.EMAIL,
-        sent_at=now,
-        contact_point_id=letter.contact_id,
+
+
+def _staff_reached(digest: bool) -> ColumnElement[bool]:
+    wants = (UserAccount.no_digest_at.is_(None),) if digest else ()
+    return exists().where(UserAccount.id == bindparam("user"), UserAccount.disabled_at.is_(None), *wants)
+
+
+def _texts_that_left() -> ColumnElement[int]:
+    other = Reminder.__table__.alias("other")
+    counted = select(func.count()).where(
+        other.c.patient_id == bindparam("patient"),
+        other.c.channel == ReminderChannel.SMS,
+        other.c.sent_at >= bindparam("since"),
+        other.c.status.in_(LEFT),
+        other.c.id != bindparam("of"),
     )
-    for row in marked:
-        session.add(
-            Attempt(
-                clinic_id=row.clinic_id,
-                reminder_id=row.id,
-                lease_epoch=row.lease_epoch,
-                address=letter.address,
-                started_at=now,
-                outcome=AttemptOutcome.SENDING,
-            )
-        )
-        _note(session, row, "send message", now)
-    return bool(marked)
+    return counted.scalar_subquery()
 
 
 def record(session: Session, lease: Lease, result: Result, *, now: datetime, chance: float) -> None:
@@ -319,47 +285,68 @@ def record(session: Session, lease: Lease, result: Result, *, now: datetime, cha
     Args:
         chance: Where in its spread the pause before the next try falls, 0 <= chance < 1.
     """
-    _close_attempt(session, lease.reminder_id, lease.epoch, result, now)
-    row = session.scalars(select(Reminder).where(*_mine(lease))).first()
-    if row is None:
+    ids = {"of": lease.reminder_id, "epoch": lease.epoch}
+    said = {"came_to": result.outcome, "said": result.detail, "now": now}
+    session.connection().execute(_END, ids | said | {"name": result.external_id, "parts": result.segments})
+    if result.outcome is AttemptOutcome.ACCEPTED:
+        row = session.connection().execute(_ACCEPT, ids | {"now": now}).one_or_none()
+        if row:
+            _tell(session, [(row.clinic_id, lease.reminder_id)], Event.ACCEPT, result.detail, now=now)
         return
+    marked = select(Reminder).where(*_mine(lease), Reminder.status == ReminderStatus.SENDING)
+    for short in session.scalars(marked).all():
+        _fall_short(session, short, lease, result, now, chance)
+
+
+_THIS = (Attempt.reminder_id == bindparam("of"), Attempt.lease_epoch == bindparam("epoch"))
+_END = (
+    update(Attempt)
+    .where(*_THIS)
+    .values(
+        outcome=bindparam("came_to", type_=Attempt.outcome.type),
+        detail=bindparam("said"),
+        ended_at=_NOW,
+        # A receipt that came before may have told us already.
+        external_id=func.coalesce(bindparam("name"), Attempt.external_id),
+        segments=func.coalesce(bindparam("parts"), Attempt.segments),
+    )
+)
+_ACCEPT = (
+    _moving(Event.ACCEPT, Reminder.id == bindparam("of"), Reminder.lease_epoch == bindparam("epoch"))
+    .values(changed_at=_NOW, reason="")
+    .returning(Reminder.clinic_id)
+)
+
+
+def _fall_short(session: Session, row: Reminder, lease: Lease, result: Result, now: datetime, chance: float) -> None:
     event, reason, send_at = _consequence(row, result, now, chance)
-    when = {} if send_at is None else {"send_at": send_at}
-    for moved in change(session, event, *_mine(lease), now=now, reason=reason, **when):
-        if result.bad_address:
+    more: dict[str, Any] = {} if send_at is None else {"send_at": send_at}
+    if not result.spent:
+        more["attempts"] = Reminder.attempts - 1
+    detail = f"{reason} {result.detail}".strip()
+    for moved in change(session, event, *_mine(lease), now=now, reason=reason, detail=detail, **more):
+        if result.bad_address and moved.contact_point_id:
             session.get_one(ContactPoint, moved.contact_point_id).invalid_at = now
         if event in undelivered.ASKING:
             undelivered.ask(session, moved, now=now)
 
 
 def _consequence(row: Reminder, result: Result, now: datetime, chance: float) -> tuple[Event, str, datetime | None]:
+    who = _("The text service") if row.channel is ReminderChannel.SMS else _("The mail server")
     match result.outcome:
-        case AttemptOutcome.ACCEPTED:
-            return Event.ACCEPT, "", None
         case AttemptOutcome.DEFERRED:
-            again = next_try(row.attempts, now, row.expires_at, chance=chance)
+            again = _again(row, result, now, chance)
             if again is not None:
-                return Event.DEFER, _("The mail server could not take it; being tried again."), again
-            return Event.REFUSE, _("The mail server could not take it in time."), None
+                return Event.DEFER, _("%(who)s could not take it; being tried again.", who=who), again
+            return Event.REFUSE, _("%(who)s could not take it in time.", who=who), None
         case AttemptOutcome.REFUSED:
-            return Event.REFUSE, _("The mail server refused it."), None
+            return Event.REFUSE, result.reason or _("%(who)s refused it.", who=who), None
         case _:
-            return Event.LOSE, _("The mail server fell silent after it had the message."), None
+            return Event.LOSE, _("%(who)s fell silent after it had the message.", who=who), None
 
 
-def _close_attempt(session: Session, reminder_id: UUID, epoch: int, result: Result, now: datetime) -> None:
-    session.execute(
-        update(Attempt)
-        .where(Attempt.reminder_id == reminder_id, Attempt.lease_epoch == epoch)
-        .values(outcome=result.outcome, detail=result.detail, ended_at=now)
-    )
-
-
-def _note(session: Session, row: Reminder, action: str, now: datetime) -> None:
-    actor = Actor(row.clinic_id, None, None, "reminders")
-    audit.record(session, actor, action, patient_id=row.patient_id, subject=f"message {row.id}", now=now)
-
-
-def beat(session: Session, name: str, *, now: datetime) -> None:
-    """Say that the worker `name` is alive."""
-    session.merge(WorkerHeartbeat(name=name, beat_at=now))
+def _again(row: Reminder, result: Result, now: datetime, chance: float) -> datetime | None:
+    if result.wait is None:
+        return next_try(row.attempts, now, row.expires_at, chance=chance)
+    again = now + max(result.wait, PAUSES[0])
+    return again if again < row.expires_at else None

@@ -126,6 +126,17 @@ def find_course_link(session: Session, course_id: UUID) -> PatientLink | None:
     return session.scalars(_OF_COURSE, {"course": course_id}).first()
 
 
+def of_courses(session: Session, course_ids: Collection[UUID]) -> dict[UUID, PatientLink]:
+    """Return the links of these courses, but those that were revoked; see `find_course_link`."""
+    query = select(PatientLink).where(
+        PatientLink.course_id.in_(course_ids),
+        PatientLink.purpose == LinkPurpose.COURSE,
+        PatientLink.revoked_at.is_(None),
+    )
+    rows = session.scalars(query.order_by(PatientLink.created_at.desc(), PatientLink.id.desc()))
+    return {row.course_id: row for row in rows if row.course_id}  # of several the oldest, as one is found alone
+
+
 def renew(session: Session, course_ids: Collection[UUID], *, now: datetime) -> None:
     """Give every one of these courses that has no link (it was taken back) a new one, for a message that is to go."""
     have = select(PatientLink.course_id).where(PatientLink.revoked_at.is_(None), PatientLink.course_id.in_(course_ids))

@@ -1,6 +1,7 @@
 """What could not be told by a message becomes a task: somebody calls."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -14,8 +15,14 @@ from tracker.text import gettext as _
 from tracker.text import say_instant
 
 # The ends that leave somebody untold.
-ASKING = frozenset({Event.REFUSE, Event.LOSE, Event.EXPIRE, Event.SUPPRESS})
+ASKING = frozenset({Event.REFUSE, Event.LOSE, Event.EXPIRE, Event.SUPPRESS, Event.BOUNCE})
 PATIENCE = timedelta(hours=4)
+UNCERTAIN = "uncertain"  # the task's kind: did it arrive?
+
+
+def key(reminder_id: UUID) -> str:
+    """Return what a message's task is found by."""
+    return f"message:{reminder_id}"
 
 
 def ask(session: Session, row: Reminder, *, now: datetime) -> None:
@@ -23,6 +30,8 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
 
     Somebody without an address would give a task for every message of a series: one before each visit is enough.
     """
+    if row.patient_id is None:  # a digest, a test: what they say stands on the pages
+        return
     if row.purpose == Purpose.CLOSED:  # whoever is told of a closed day is on a call list from the beginning
         return
     if row.status == ReminderStatus.SUPPRESSED and row.purpose not in (Purpose.VISIT, Purpose.CHANGED):
@@ -34,8 +43,8 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
         patient_id=row.patient_id,
         course_id=row.course_id,
         visit_id=row.visit_id,
-        kind="uncertain" if row.status == ReminderStatus.UNCERTAIN else "undelivered",
-        key=f"message:{row.id}",
+        kind=UNCERTAIN if row.status == ReminderStatus.UNCERTAIN else "undelivered",
+        key=key(row.id),
         detail=_detail(session, row),
         owner_role=Role.COORDINATOR,
         urgent=ahead and about - now <= timedelta(days=1),

@@ -1,0 +1,63 @@
+"""A letter's words: what the templates make of it, with link and calendar, as a message that a channel can send."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tracker.channels.message import Message, plain_address
+from tracker.interop import mail
+from tracker.interop.calendar_file import Entry, Method, Place, calendar_file
+from tracker.rules.cadence import Purpose
+from tracker.rules.vocabulary import ReminderChannel
+from tracker.services import links
+from tracker.services.letters import Letter
+
+TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every message is written with."""
+
+    key: bytes
+    base_url: str
+    sender: str
+
+
+def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
+    """Return the message. Whatever it raises, nothing was sent."""
+    clinic = letter.clinic
+    written = mail.write(
+        mail.Facts(
+            purpose=letter.purpose,
+            first_name=letter.first_name,
+            sender_name=clinic.discreet_name,
+            phone=clinic.phone,
+            zone=clinic.zone,
+            country=clinic.country,
+            starts=[visit.starts_at for visit in letter.visits],
+            link=links.address(desk.base_url, desk.key, letter.link) if letter.link else None,
+            language=letter.language,
+            lives_in=letter.zone,
+            asks_how=letter.asks_how,
+        )
+    )
+    return Message(
+        id=letter.lease.reminder_id,
+        epoch=letter.lease.epoch,
+        recipient=plain_address(letter.address) if letter.channel is ReminderChannel.EMAIL else letter.address,
+        sender=desk.sender,
+        sender_name=clinic.discreet_name,
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+        short=written.short,
+        written_at=now,
+        useful_until=letter.expires_at,
+        calendar=_calendar(desk, letter, now) if letter.visits and letter.purpose in TELLS_DATES else None,
+    )
+
+
+def _calendar(desk: Desk, letter: Letter, now: datetime) -> bytes:
+    entries = [Entry(visit.id, visit.version, visit.starts_at, visit.ends_at) for visit in letter.visits]
+    place = Place(letter.clinic.address, desk.sender)
+    return calendar_file(entries, place, Method.REQUEST, now=now, attendee=letter.address)

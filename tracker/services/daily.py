@@ -1,0 +1,37 @@
+"""What is done once a period, by whichever of many workers comes first."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.orm import Session
+
+from tracker.models import JobRun, PortalSession, RequestKey, WorkerHeartbeat
+from tracker.services import portal
+
+FORMS = timedelta(days=7)  # nobody sends the same form again after that
+RUNS = timedelta(days=60)
+GONE = timedelta(days=1)  # a worker that says nothing for so long has ended
+
+
+def begin(session: Session, name: str, period: str, *, now: datetime) -> bool:
+    """Return whether this is the first to do the job `name` in `period`; if so, do it in the same transaction.
+
+    Others wait for that transaction's end. If it fails, the job isn't done, and the next one to ask does it.
+    """
+    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
+    row = {"name": name, "period": period, "started_at": now}
+    return session.scalar(insert(JobRun).values(row).on_conflict_do_nothing().returning(JobRun.name)) is not None
+
+
+def clear(session: Session, *, now: datetime) -> None:
+    """Take away what nobody can need any more: keys of old forms, patients' old sessions, workers that have ended."""
+    old_sessions = PortalSession.created_at < now - portal.LONGEST
+    for old in (
+        delete(RequestKey).where(RequestKey.created_at < now - FORMS),
+        delete(PortalSession).where(old_sessions),
+        delete(JobRun).where(JobRun.started_at < now - RUNS),
+        delete(WorkerHeartbeat).where(WorkerHeartbeat.beat_at < now - GONE),
+    ):
+        session.execute(old)
