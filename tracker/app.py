@@ -125,7 +125,9 @@ def _prepare_templates(app: Flask) -> None:
         phone=_phone,
         amount=plain,
     )
-    env.globals.update(icon=_icon, new_key=lambda: str(new_id()))
+    env.globals.update(
+        icon=_icon, new_key=lambda: str(new_id()), language_now=text.language, languages_spoken=text.SPOKEN
+    )
 
 
 def _day(value: date | datetime, form: str = "MMMEd") -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAFF = "en"  # the language of those who work here: what a patient's page writes down for them is said in it
+SPOKEN = {"en": "English", "es": "Español"}  # what patients are written to in, each in its own name
 
 _language: ContextVar[str] = ContextVar("language", default=STAFF)
 
@@ -59,6 +60,11 @@ def speaking(language: str) -> "Iterator[None]":
         yield
     finally:
         _language.reset(token)
+
+
+def speak(language: str) -> None:
+    """Translate into `language` from here on: what begins a request."""
+    _language.set(language)
 
 
 def language() -> str:

@@ -20,7 +20,7 @@ from tests.conftest import NOW, lay, postgres_url, upgrade, use
 from tests.web.conftest import KEY, make_app
 from tests.web.world import World
 from tracker import clock, db
-from tracker.models import Base, UserAccount
+from tracker.models import Base, ContactPoint, UserAccount
 from tracker.models.base import Identifier
 from tracker.rules.permissions import Actor
 from tracker.services import accounts, links, portal
@@ -78,6 +78,11 @@ class Stage:
         """Return what stands in an address for a part that is no id."""
         if clinic_id is None:
             return "no-such-thing"
+        if name == "stop_token":
+            with db.read() as session:
+                query = select(ContactPoint.id).where(ContactPoint.clinic_id == clinic_id)
+                address = links.unsubscribe_address("", KEY.encode(), session.scalars(query).first())
+            return address.removeprefix(links.STOP_PATH)
         if name == "token":
             return links.make_token(KEY.encode(), self.world.chosen[clinic_id]["link_id"], 1)
         return PARTS[name]

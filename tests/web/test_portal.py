@@ -11,8 +11,17 @@ from tests.conftest import NOW
 from tests.services.test_booking import MONDAY, command
 from tests.web.conftest import KEY
 from tracker import clock, db
-from tracker.models import PatientLink, ProtocolVersion, RecoveryNote, ScaleResponse, Task, Visit, VisitEvent
-from tracker.rules.vocabulary import Indication, VisitStatus
+from tracker.models import (
+    ContactPoint,
+    PatientLink,
+    ProtocolVersion,
+    RecoveryNote,
+    ScaleResponse,
+    Task,
+    Visit,
+    VisitEvent,
+)
+from tracker.rules.vocabulary import ContactChannel, Indication, VisitStatus
 from tracker.services import booking, links, places
 
 
@@ -228,3 +237,144 @@ def test_a_closed_page_says_whom_to_call_and_leads_nobody_to_the_staffs_sign_in(
 
 def test_a_link_that_was_taken_back_says_what_to_do(house, browser):
     assert "Call us" in browser().get("/v/" + "x" * 43).text
+
+
+def the_task(kind: str) -> Task:
+    """Return the one open task of a kind."""
+    with db.read() as session:
+        return session.scalars(select(Task).where(Task.kind == kind, Task.status == "open")).one()
+
+
+def test_another_time_is_asked_for_once_and_the_visit_stays(guest, house, browser):
+    """The desk reads which days suit, and opens the page that moves this visit; the patient reads that it stays."""
+    visit = guest.enter().visits()[0]
+    path = f"visits/{visit.id}/other-time"
+    page = guest.client.get(guest.home + path).text
+    assert page.count('name="days"') >= 5
+    fields = {"days": ["0", "2"], "parts": "morning", "words": "not before 10", "request_key": KEY_1}
+    for _again in range(2):
+        assert guest.post(path, **fields).location == guest.home
+    assert guest.visits()[0].starts_at == visit.starts_at
+    task = the_task("other_time")
+    assert task.detail == "Mon, Wed in the morning · “not before 10”"
+    assert "this visit stays booked for you" in guest.client.get(guest.home).text
+    desk = browser(house.coordinator)
+    to_do = desk.get("/to-do?show=week").text
+    assert "Wants another time" in to_do
+    assert f'href="/visits/{visit.id}/move"' in to_do
+    assert "“not before 10”" in desk.get(f"/visits/{visit.id}").text
+
+
+KEY_1 = "0195a0b4-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize("fields", [{}, {"days": "7"}, {"days": "x"}, {"parts": "night"}, {"words": "a\nb"}])
+def test_a_wish_that_says_nothing_is_asked_again(guest, fields):
+    visit = guest.enter().visits()[0]
+    assert guest.post(f"visits/{visit.id}/other-time", **fields).status_code == 422
+    with db.read() as session:
+        assert session.scalars(select(Task).where(Task.kind == "other_time")).all() == []
+
+
+def test_cant_come_cancels_nothing_and_can_be_taken_back(guest, house, browser):
+    """A person calls; who comes after all says so, and nobody calls."""
+    visit = guest.enter().visits()[0]
+    guest.post(f"visits/{visit.id}/confirm")
+    assert guest.post(f"visits/{visit.id}/cant-come", reason="I have a cold").location == guest.home
+    first = guest.visits()[0]
+    assert (first.status, first.confirmed_at) == (VisitStatus.BOOKED, None)
+    assert the_task("cant_come").detail == "“I have a cold”"
+    assert "the visit isn't cancelled" in guest.client.get(guest.home).text
+    assert "Can&#39;t come" in browser(house.coordinator).get(f"/visits/{visit.id}").text
+    guest.post(f"visits/{visit.id}/confirm")
+    assert guest.visits()[0].confirmed_at is not None
+    with db.read() as session:
+        [task] = session.scalars(select(Task).where(Task.kind == "cant_come")).all()
+    assert (task.status, task.outcome) == ("done", "The patient will come after all")
+
+
+def test_whoever_cant_come_tomorrow_is_somebodys_business_now(guest, house, browser):
+    """It stands on Today, not only on the list."""
+    visit = guest.enter().visits()[0]
+    clock.shift(clock._offset + (visit.starts_at - NOW - timedelta(hours=20)))
+    guest.enter().post(f"visits/{visit.id}/cant-come")
+    assert the_task("cant_come").urgent
+    assert "Call: can&#39;t come" in browser(house.coordinator).get("/").text
+
+
+def test_a_visit_that_has_begun_can_be_neither_moved_nor_missed(guest):
+    visit = guest.enter().visits()[0]
+    with db.transaction() as session:
+        session.get(Visit, visit.id).status = VisitStatus.ARRIVED
+    for path, fields in (("other-time", {"days": "0"}), ("cant-come", {})):
+        assert guest.post(f"visits/{visit.id}/{path}", **fields).status_code == 422
+
+
+def address(guest: Guest, channel: ContactChannel, where: str) -> None:
+    """Give a patient an address that she may be written to at."""
+    with db.transaction() as session:
+        ids = {"clinic_id": guest.course.clinic_id, "patient_id": guest.course.patient_id}
+        consent = {"consent_at": NOW, "consent_wording": "You may."}
+        session.add(ContactPoint(**ids, channel=channel, address=where, **consent))
+
+
+def stopped() -> dict[str, str | None]:
+    """Return how each address was stopped."""
+    with db.read() as session:
+        return {point.channel.value: point.opted_out_how for point in session.scalars(select(ContactPoint))}
+
+
+def test_messages_of_a_kind_are_stopped_at_once_and_given_back(guest):
+    """Texts stop, e-mail goes on; a GET changes nothing."""
+    address(guest, ContactChannel.EMAIL, "maria@example.org")
+    address(guest, ContactChannel.SMS, "+15055550142")
+    page = guest.enter().client.get(guest.home + "messages").text
+    assert "maria@example.org" in page
+    assert "(505) 555-0142" in page
+    assert stopped() == {"email": None, "sms": None}
+    guest.post("messages", channel="sms")
+    assert stopped() == {"email": None, "sms": "page"}
+    guest.post("messages", channel="sms", again="yes")
+    assert stopped() == {"email": None, "sms": None}
+
+
+def test_what_a_text_stopped_only_a_text_gives_back(guest):
+    """The carrier holds our texts back until she sends START; a page that said otherwise would lie."""
+    address(guest, ContactChannel.SMS, "+15055550142")
+    with db.transaction() as session:
+        point = session.scalars(select(ContactPoint)).one()
+        point.opted_out_at, point.opted_out_how = NOW, "text: STOP"
+    assert "send START" in guest.enter().client.get(guest.home + "messages").text
+    answer = guest.post("messages", channel="sms", again="yes")
+    assert answer.status_code == 422
+    assert stopped() == {"sms": "text: STOP"}
+
+
+def one_click(guest: Guest) -> str:
+    """Return the path that an e-mail's header gives."""
+    with db.read() as session:
+        point = session.scalars(select(ContactPoint)).one()
+    return links.unsubscribe_address("", KEY.encode(), point.id)
+
+
+def test_one_click_in_a_mail_program_stops_the_mails(app, guest):
+    """As RFC 8058 has it: a POST without cookies, from elsewhere; the GET that scanners make changes nothing."""
+    address(guest, ContactChannel.EMAIL, "maria@example.org")
+    path, program = one_click(guest), app.test_client()
+    page = program.get(path)
+    assert (page.status_code, stopped()) == (200, {"email": None})
+    assert not re.search("maria|ketamine|infusion", page.text, re.I)
+    for _again in range(2):
+        answer = program.post(path, data={"List-Unsubscribe": "One-Click"}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 200
+    assert stopped() == {"email": "link"}
+
+
+def test_a_token_nobody_made_stops_nothing(app, guest):
+    """Neither a changed one, nor one made for something else with the same key."""
+    address(guest, ContactChannel.EMAIL, "maria@example.org")
+    path = one_click(guest)
+    wrong = ["/u/" + guest.token, path[:-2] + ("AA" if path[-2:] != "AA" else "BB"), "/u/x", "/v/" + path[3:]]
+    browser = {"Sec-Fetch-Site": "same-origin"}
+    assert [app.test_client().post(one, headers=browser).status_code for one in wrong] == [404, 404, 404, 404]
+    assert stopped() == {"email": None}

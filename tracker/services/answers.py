@@ -176,7 +176,7 @@ def _other_time(session: Session, heard: _Heard) -> str | None:
     visit = _about(session, heard)
     if visit is None:
         return _give_to_person(session, heard, None)
-    telling.ask_other_time(session, heard.by, visit, heard.said.body, now=heard.now)
+    telling.ask_other_time(session, heard.by, visit, telling.quoted(heard.said.body), now=heard.now)
     return _of_visit(heard, visit, _wished)
 
 

@@ -19,6 +19,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ContactChannel, ReminderStatus, Role, TaskStatus, VisitStatus
 from tracker.services import addresses, audit, capacity, clinic, followup, reminders
 from tracker.services.clinic import ClinicInfo
+from tracker.text import STAFF, speaking
 from tracker.text import gettext as _
 
 KIND = "closed_call"
@@ -204,8 +205,10 @@ def unread(session: Session, course_id: UUID) -> set[UUID]:
 def read_by_patient(session: Session, actor: Actor, visit: Visit, *, now: datetime) -> None:
     """Note that a patient has read that the day fell out: nobody needs to call."""
     query = select(Task).where(Task.visit_id == visit.id, Task.kind == KIND, Task.status == TaskStatus.OPEN)
+    with speaking(STAFF):
+        read = _("The patient has read the message")
     for task in session.scalars(query.with_for_update()):
-        followup.done_by_itself(session, actor, task, _("The patient has read the message"), now=now)
+        followup.done_by_itself(session, actor, task, read, now=now)
     session.flush()
     audit.record(
         session,

@@ -16,14 +16,14 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import NotFound
-from tracker.models import Course, PatientLink, Visit
+from tracker.models import ContactPoint, Course, PatientLink, Visit
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import LinkPurpose
 from tracker.services import audit, clinic
 from tracker.text import gettext as _
 
 LIFETIME = timedelta(days=30)  # after the last visit of the course
-PATH = "/v/"
+PATH, STOP_PATH = "/v/", "/u/"
 _SEAL = 16  # bytes; 128 bits can't be guessed
 _NEW = insert(PatientLink)  # every booking runs it, so it is put together once
 
@@ -34,19 +34,39 @@ def make_token(key: bytes, link_id: UUID, generation: int) -> str:
     Raises:
         ValueError: The key is too short to keep anybody out.
     """
-    return base64.urlsafe_b64encode(link_id.bytes + _seal(key, link_id, generation)).decode().rstrip("=")
+    return _sealed(key, b"patient-link", link_id, b"|%d" % generation)
 
 
-def _seal(key: bytes, link_id: UUID, generation: int) -> bytes:
+def _sealed(key: bytes, purpose: bytes, row_id: UUID, more: bytes = b"") -> str:
+    """Return an id with a seal. The purpose keeps it from being of use for anything else made with the same key."""
     if len(key) < 32:
         raise ValueError("the key for links needs 32 bytes or more")
-    # The first word keeps this seal from being of use for anything else made with the same key.
-    return hmac.digest(key, b"patient-link|%b|%d" % (link_id.bytes, generation), "sha256")[:_SEAL]
+    seal = hmac.digest(key, purpose + b"|" + row_id.bytes + more, "sha256")[:_SEAL]
+    return base64.urlsafe_b64encode(row_id.bytes + seal).decode().rstrip("=")
 
 
 def address(base_url: str, key: bytes, link: PatientLink) -> str:
     """Return the address that a message gives for `link`; the patient's pages answer under `PATH`."""
     return f"{base_url}{PATH}{make_token(key, link.id, link.generation)}"
+
+
+def unsubscribe_address(base_url: str, key: bytes, contact_point_id: UUID) -> str:
+    """Return the address whose POST ends all messages to a contact point: for `List-Unsubscribe` (RFC 8058).
+
+    It works without a sign-in as long as the address is a patient's, opens nothing else, and GET changes nothing.
+    """
+    return f"{base_url}{STOP_PATH}{_sealed(key, b'stop-messages', contact_point_id)}"
+
+
+def open_unsubscribe(session: Session, key: bytes, token: str) -> ContactPoint:
+    """Return the contact point that `token` was made for. NotFound: nobody made it."""
+    point_id = _link_id(token)
+    if not hmac.compare_digest(_sealed(key, b"stop-messages", point_id).encode(), token.encode()):
+        raise _gone()
+    point = session.get(ContactPoint, point_id)
+    if point is None:
+        raise _gone()
+    return point
 
 
 def open_link(session: Session, key: bytes, token: str, *, now: datetime) -> PatientLink:

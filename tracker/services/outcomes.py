@@ -15,6 +15,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import Role, TaskStatus, VisitStatus
 from tracker.services import audit, followup, settings
 from tracker.services.followup import SAFETY, Ask
+from tracker.text import STAFF, speaking
 from tracker.text import gettext as _
 
 # A score for a weekly task may come this long before the task opens.
@@ -62,9 +63,10 @@ def record_score(session: Session, actor: Actor, answered: Answered, *, now: dat
     reviewed = _reviewed(session, course.patient_id, scale)
     session.add(response)
     session.flush()
-    if visit:
-        _see_to(session, actor, visit, response, outcomes.safety(scored.safety, reviewed), now)
-    _close_weekly(session, actor, course, response, now)
+    with speaking(STAFF):  # whatever the patient's language
+        if visit:
+            _see_to(session, actor, visit, response, outcomes.safety(scored.safety, reviewed), now)
+        _close_weekly(session, actor, course, response, now)
     session.flush()
     subject = f"scale response {response.id}"
     audit.record(session, actor, f"{scale.name} answered", patient_id=course.patient_id, subject=subject, now=now)

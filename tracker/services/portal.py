@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -16,6 +16,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from tracker.errors import NotFound, Refused
 from tracker.models import (
     CareContact,
+    ContactPoint,
     Course,
     Patient,
     PatientLink,
@@ -26,13 +27,13 @@ from tracker.models import (
     Visit,
 )
 from tracker.rules import scales
-from tracker.rules.fields import Command, Line, Number, Phone, Text
+from tracker.rules.fields import Command, Line, Number, Phone, Text, Tick
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.visit import NOT_COUNTED
-from tracker.rules.vocabulary import CareRole, Role, Severity, VisitStatus
-from tracker.services import audit, clinic, closing, links, outcomes, settings, telling
-from tracker.services.telling import AHEAD
+from tracker.rules.vocabulary import CareRole, ContactChannel, Role, Severity, TaskStatus, VisitStatus
+from tracker.services import audit, clinic, closing, consent, links, outcomes, settings, telling
+from tracker.services.telling import AHEAD, CantCome, OtherTime
 from tracker.text import gettext as _
 
 IDLE = timedelta(minutes=30)  # a telephone that lies about
@@ -71,6 +72,7 @@ class Home:
     felt: RecoveryNote | None  # what was last told about the last visit
     no_food: int  # hours before a visit
     no_drink: int
+    asked: Mapping[UUID, str]  # what waits to be settled of a visit: telling.OTHER_TIME, CANT_COME
 
     def leaves(self, visit: Visit) -> datetime:
         """Return when the patient of `visit` will be ready to go home, as planned."""
@@ -91,10 +93,13 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def welcome(session: Session, key: bytes, token: str, *, now: datetime) -> clinic.ClinicInfo:
-    """Return the clinic behind a link's token, for the page before the tap. NotFound: the link isn't valid."""
+def welcome(session: Session, key: bytes, token: str, *, now: datetime) -> tuple[clinic.ClinicInfo, str]:
+    """Return the clinic behind a link's token and the patient's language, for the page before the tap.
+
+    NotFound: the link isn't valid.
+    """
     link = links.open_link(session, key, token, now=now)
-    return clinic.info(session, link.clinic_id)
+    return clinic.info(session, link.clinic_id), session.get_one(Patient, link.patient_id).language
 
 
 def enter(session: Session, key: bytes, token: str, *, now: datetime) -> tuple[UUID, str]:
@@ -179,7 +184,16 @@ def home(session: Session, guest: Guest, *, now: datetime) -> Home:
         felt=_felt(session, last) if last else None,
         no_food=int(numbers["prepare.food_hours"]),
         no_drink=int(numbers["prepare.drink_hours"]),
+        asked=_asked(session, guest),
     )
+
+
+def _asked(session: Session, guest: Guest) -> dict[UUID, str]:
+    query = select(Task.visit_id, Task.kind).where(
+        Task.course_id == guest.course_id, Task.kind.in_(telling.KINDS), Task.status == TaskStatus.OPEN
+    )
+    # Whoever asked for another time, and then said that she can't come at all, can't come.
+    return {visit_id: kind for visit_id, kind in session.execute(query.order_by(Task.kind.desc())) if visit_id}
 
 
 def _visits(session: Session, guest: Guest) -> list[Visit]:
@@ -215,6 +229,51 @@ def known_driver(session: Session, guest: Guest) -> tuple[str, str]:
 def confirm(session: Session, guest: Guest, visit_id: UUID, *, now: datetime) -> None:
     """Note that the patient will come. Saying it twice changes nothing. Refused: the visit is not ahead any more."""
     telling.confirm(session, telling.on_page(guest.actor), visit_of(session, guest, visit_id, lock=True), now=now)
+
+
+def wish_other_time(session: Session, guest: Guest, visit_id: UUID, wish: OtherTime, *, now: datetime) -> None:
+    """Ask for another time. Invalid: nothing is said. Refused: the visit has begun, or is off."""
+    visit = visit_of(session, guest, visit_id, lock=True)
+    telling.wish_other_time(session, telling.on_page(guest.actor), visit, wish, now=now)
+
+
+def cant_come(session: Session, guest: Guest, visit_id: UUID, said: CantCome, *, now: datetime) -> None:
+    """Say that the patient can't come; nothing is cancelled by that. Refused: the visit has begun, or is off."""
+    visit = visit_of(session, guest, visit_id, lock=True)
+    telling.cant_come(session, telling.on_page(guest.actor), visit, said.reason or "", now=now)
+
+
+def written_to(session: Session, guest: Guest) -> list[ContactPoint]:
+    """Return the addresses that a patient agreed to be written to at, those she stopped among them."""
+    query = select(ContactPoint).where(
+        ContactPoint.patient_id == guest.patient_id,
+        ContactPoint.channel.in_((ContactChannel.EMAIL, ContactChannel.SMS)),
+        ContactPoint.consent_at.is_not(None),
+        ContactPoint.ended_at.is_(None),
+    )
+    return list(session.scalars(query.order_by(ContactPoint.channel, ContactPoint.position)))
+
+
+class SwitchMessages(Command):
+    """Which messages a patient stops or has again."""
+
+    channel: ContactChannel
+    again: Tick = False
+
+
+def switch_messages(session: Session, guest: Guest, wanted: SwitchMessages, *, now: datetime) -> None:
+    """Stop messages of a kind at once, or give them back.
+
+    Raises:
+        Refused: Texts were stopped by a text. The carrier holds them back then, whatever we think.
+    """
+    for point in [one for one in written_to(session, guest) if one.channel is wanted.channel]:
+        if not wanted.again:
+            consent.stop(session, guest.actor, point, consent.ON_PAGE, now=now)
+        elif point.opted_out_how == consent.BY_TEXT:
+            raise Refused(_("You stopped our texts by a text. Send START to the same number to get them again."))
+        else:
+            consent.give_back(session, guest.actor, point, now=now)
 
 
 class NameDriver(Command):

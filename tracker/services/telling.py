@@ -5,24 +5,28 @@ Nothing of it moves or cancels a visit: a person does that, after talking to her
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.errors import Refused
+from tracker.errors import Invalid, Refused
 from tracker.models import Task, Visit, VisitEvent
+from tracker.rules.fields import Command, Line, Number
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import Role, TaskStatus, VisitStatus
 from tracker.services import audit, clinic, followup, reminders
-from tracker.text import STAFF, say_phone, speaking
+from tracker.text import STAFF, say_day, say_phone, speaking
 from tracker.text import gettext as _
 
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 OTHER_TIME, CANT_COME = "other_time", "cant_come"  # kinds of tasks, and of what stands in a visit's history
 KINDS = (OTHER_TIME, CANT_COME)
 SOON = timedelta(days=2)  # a place that may be free so soon is somebody's business now
+SOME_MONDAY = date(2024, 1, 1)
 PATIENCE, AT_ONCE = timedelta(hours=24), timedelta(hours=2)  # within which somebody calls
 
 
@@ -66,15 +70,63 @@ def confirm(session: Session, by: Teller, visit: Visit, *, now: datetime) -> Non
         note(session, by, visit, "confirmed", by.how, now=now)
 
 
-def ask_other_time(session: Session, by: Teller, visit: Visit, words: str, *, now: datetime) -> None:
+class PartOfDay(StrEnum):
+    """When in a day it suits."""
+
+    MORNING = "morning"
+    NOON = "noon"
+    AFTERNOON = "afternoon"
+
+
+class OtherTime(Command):
+    """Which days and hours suit a patient better, in ticks and in her own words."""
+
+    days: tuple[Number, ...] = Field(default=(), max_length=7)  # 0 = Monday
+    parts: tuple[PartOfDay, ...] = Field(default=(), max_length=3)
+    words: Line | None = None
+
+
+def wish_other_time(session: Session, by: Teller, visit: Visit, wish: OtherTime, *, now: datetime) -> None:
+    """Ask the desk for another time, as ticked and written on a form.
+
+    Raises:
+        Invalid: Nothing is said, or something that isn't a weekday.
+        Refused: The visit has begun, or is off.
+    """
+    if any(not 0 <= day <= 6 for day in wish.days):
+        raise Invalid({"days": _("Choose weekdays from the list.")})
+    if not (wish.days or wish.parts or wish.words):
+        raise Invalid({"days": _("Choose a day or a time, or write what would suit you.")})
+    with speaking(STAFF):
+        said = " · ".join(filter(None, (_suits(wish), quoted(wish.words or "", 120))))
+    ask_other_time(session, by, visit, said, now=now)
+
+
+def _suits(wish: OtherTime) -> str:
+    parts = {
+        PartOfDay.MORNING: _("in the morning"),
+        PartOfDay.NOON: _("around noon"),
+        PartOfDay.AFTERNOON: _("in the afternoon"),
+    }
+    days = (say_day(SOME_MONDAY + timedelta(days=day), form="E") for day in sorted({*wish.days}))
+    return " ".join(filter(None, (", ".join(days), ", ".join(parts[part] for part in PartOfDay if part in wish.parts))))
+
+
+def ask_other_time(session: Session, by: Teller, visit: Visit, said: str, *, now: datetime) -> None:
     """Ask the desk for another time; the visit stays where it is until somebody moves it.
 
     Raises:
         Refused: The visit has begun, or is off.
     """
     check_ahead(session, visit, frozenset({VisitStatus.BOOKED}))
-    _ask(session, visit, OTHER_TIME, words, now)
-    note(session, by, visit, OTHER_TIME, _said(by, words), now=now)
+    _ask(session, visit, OTHER_TIME, said, now)
+    note(session, by, visit, OTHER_TIME, f"{by.how}: {said}", now=now)
+
+
+class CantCome(Command):
+    """That a patient can't come, and if she likes, why."""
+
+    reason: Line | None = None
 
 
 def cant_come(session: Session, by: Teller, visit: Visit, reason: str, *, now: datetime) -> None:
@@ -85,24 +137,20 @@ def cant_come(session: Session, by: Teller, visit: Visit, reason: str, *, now: d
     """
     check_ahead(session, visit, frozenset({VisitStatus.BOOKED}))
     visit.confirmed_at = None
-    _ask(session, visit, CANT_COME, reason, now)
-    note(session, by, visit, CANT_COME, _said(by, reason), now=now)
+    _ask(session, visit, CANT_COME, quoted(reason), now)
+    note(session, by, visit, CANT_COME, f"{by.how}: {quoted(reason)}" if reason else by.how, now=now)
 
 
-def _said(by: Teller, words: str) -> str:
-    return f"{by.how}: “{words}”" if words else by.how
-
-
-def _ask(session: Session, visit: Visit, kind: str, words: str, now: datetime) -> None:
+def _ask(session: Session, visit: Visit, kind: str, detail: str, now: datetime) -> None:
     """Give the desk a task, or bring the one that is open up to date: what was said last counts."""
     soon = visit.starts_at - now <= SOON
     due_at = min(visit.starts_at, now + (AT_ONCE if soon else PATIENCE))
     waiting = open_tasks(session, visit.id, (kind,))
     if waiting:
-        waiting[0].detail, waiting[0].due_at, waiting[0].urgent = quoted(words), due_at, soon
+        waiting[0].detail, waiting[0].due_at, waiting[0].urgent = detail, due_at, soon
         return
     key = f"{kind}:{visit.id}:{now.isoformat()}"
-    wanted = followup.Ask(kind, key, Role.COORDINATOR, due_at, quoted(words), urgent=soon)
+    wanted = followup.Ask(kind, key, Role.COORDINATOR, due_at, detail, urgent=soon)
     followup.ask(session, visit, wanted, now=now)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, request, url_for
 
-from tracker import clock
+from tracker import clock, text
 from tracker.db import read, transaction
 from tracker.errors import NotFound
 from tracker.rules.permissions import Permission, allows
@@ -24,6 +24,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FRESH = timedelta(minutes=5)
 TOUCH_EVERY = timedelta(seconds=30)
 COOKIE = "tracker"
+LANGUAGE_COOKIE = "language"  # of a patient's browser, if she switched
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -70,6 +71,7 @@ def install(app: Flask) -> None:
 
 def _guard() -> Response | None:
     g.now, g.today, g.actor, g.clinic, g.signed_in = clock.now(), None, None, None, None
+    text.speak(text.STAFF)
     asked = _asked()
     if request.method not in SAFE_METHODS and not (asked and asked.cross_site) and not same_origin():
         abort(403)
@@ -120,16 +122,24 @@ def _resume_guest() -> None:
     Raises:
         NotFound: Nobody holds it any more, or it is another link's.
     """
+    speak_to_patient()
     secret = request.cookies.get(portal_cookie()[0], "")
     with read() as session:
         g.guest = portal.resume(session, (request.view_args or {})["link_id"], secret, now=g.now)
     if g.guest is None:
         raise NotFound(_("Your page was closed. Open the link in our message again, or call us."))
+    speak_to_patient(g.guest.language)
     g.actor, g.clinic = g.guest.actor, g.guest.clinic
     g.today = g.now.astimezone(g.clinic.zone).date()
     if g.now - g.guest.last_used_at >= TOUCH_EVERY:
         with transaction() as session:
             portal.touch(session, secret, now=g.now)
+
+
+def speak_to_patient(language: str = text.STAFF) -> None:
+    """Speak the language that this browser was switched to, else the patient's, if we can."""
+    chosen = request.args.get("language") or request.cookies.get(LANGUAGE_COOKIE, "")
+    text.speak(next((one for one in (chosen, language) if one in text.SPOKEN), text.STAFF))
 
 
 def _refusal(asked: Access) -> Response | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from tracker.models import SideEffect
+from tracker.models import SideEffect, VisitEvent
 from tracker.rules import adverse_events
 from tracker.rules import visit as story
 from tracker.rules.adverse_events import Term
@@ -18,7 +18,7 @@ from tracker.rules.permissions import Actor, Permission
 from tracker.rules.timeout import CHECKLIST, Item
 from tracker.rules.visit import Move
 from tracker.rules.vocabulary import VisitStatus
-from tracker.services import gates, orders
+from tracker.services import gates, orders, telling
 from tracker.services.gates import Blocker
 from tracker.services.messages import Line
 from tracker.services.visit_record import VisitRecord
@@ -113,6 +113,12 @@ class BedsidePage:
         """Whether the visit is today, or was to be already."""
         zone = self.record.clinic.zone
         return self.record.visit.starts_at.astimezone(zone).date() <= self.now.astimezone(zone).date()
+
+    @property
+    def said(self) -> list[tuple[str, VisitEvent]]:
+        """What the patient said of the visit, in words, the last first."""
+        said = [(telling.say(event.kind), event) for event in self.record.events if event.entered_by is None]
+        return [(words, event) for words, event in reversed(said) if words]
 
     @property
     def can_undo(self) -> bool:

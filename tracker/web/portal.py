@@ -4,22 +4,29 @@ The link's own page shows nothing personal and changes nothing, since mail scann
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, g, make_response, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
+from tracker import text
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused
 from tracker.interop import calendar_file
 from tracker.rules import scales
-from tracker.rules.permissions import Permission
-from tracker.services import audit, closing, portal
-from tracker.web.access import access, portal_cookie
-from tracker.web.forms import Form, blank, go_to, once, page, parse, see_other
+from tracker.rules.fields import Command
+from tracker.rules.permissions import Actor, Permission
+from tracker.services import audit, clinic, closing, consent, links, portal, telling
+from tracker.services import calendar as opening
+from tracker.web.access import LANGUAGE_COOKIE, access, portal_cookie, speak_to_patient
+from tracker.web.forms import Form, attempt, blank, go_to, once, page, parse, see_other
 
 bp = Blueprint("portal", __name__)
+
+YEAR = 365 * 24 * 3600  # seconds
 
 
 def _key() -> bytes:
@@ -27,12 +34,23 @@ def _key() -> bytes:
     return key.encode()
 
 
+@bp.after_request
+def _keep_language(response: Response) -> Response:
+    """Remember for this browser which language it was switched to. It is said of nobody."""
+    chosen = request.args.get("language")
+    if chosen in text.SPOKEN:
+        secure = portal_cookie()[1]
+        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
 @bp.get("/v/<token>")
 @access(Permission.PUBLIC)
 def welcome(token: str) -> ResponseReturnValue:
     """Show a button and nothing else."""
     with read() as session:
-        g.clinic = portal.welcome(session, _key(), token, now=g.now)
+        g.clinic, language = portal.welcome(session, _key(), token, now=g.now)
+    speak_to_patient(language)
     return page("portal/welcome.html", token=token)
 
 
@@ -113,6 +131,123 @@ def name_driver(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
     except Refused as refusal:
         return _driver_page(link_id, visit_id, form.refused(refusal))
     return see_other("portal.home", link_id=link_id)
+
+
+@bp.get("/my/<uuid:link_id>/visits/<uuid:visit_id>/other-time")
+@access(Permission.PATIENT_LINK)
+def other_time(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Ask which days and hours suit better."""
+    return _other_time_page(link_id, visit_id, blank(), 200)
+
+
+def _other_time_page(link_id: UUID, visit_id: UUID, form: Form[Any], status: int) -> Response:
+    with read() as session:
+        visit = portal.visit_of(session, g.guest, visit_id)
+        days = sorted(opening.open_weekdays(session, g.clinic.id))
+    monday = telling.SOME_MONDAY
+    return page(
+        "portal/other_time.html",
+        status=status,
+        link_id=link_id,
+        visit=visit,
+        form=form,
+        days=[(str(day), text.say_day(monday + timedelta(days=day), form="weekday")) for day in days],
+    )
+
+
+@bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/other-time")
+@access(Permission.PATIENT_LINK)
+def wish_other_time(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Give the wish to the desk; the visit stays where it is."""
+    form = parse(telling.OtherTime, request.form)
+    return _say_of_visit(link_id, visit_id, form, portal.wish_other_time, _other_time_page)
+
+
+@bp.get("/my/<uuid:link_id>/visits/<uuid:visit_id>/cant-come")
+@access(Permission.PATIENT_LINK)
+def cant_come(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Ask whether that is so, and if she likes, why."""
+    return _cant_come_page(link_id, visit_id, blank(), 200)
+
+
+def _cant_come_page(link_id: UUID, visit_id: UUID, form: Form[Any], status: int) -> Response:
+    with read() as session:
+        visit = portal.visit_of(session, g.guest, visit_id)
+    return page("portal/cant_come.html", status=status, link_id=link_id, visit=visit, form=form)
+
+
+@bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/cant-come")
+@access(Permission.PATIENT_LINK)
+def say_cant_come(link_id: UUID, visit_id: UUID) -> ResponseReturnValue:
+    """Tell the desk; nothing is cancelled by that."""
+    form = parse(telling.CantCome, request.form)
+    return _say_of_visit(link_id, visit_id, form, portal.cant_come, _cant_come_page)
+
+
+def _say_of_visit(
+    link_id: UUID,
+    visit_id: UUID,
+    form: Form[Any],
+    tell_desk: Callable[..., None],
+    again: Callable[[UUID, UUID, Form[Any], int], Response],
+) -> Response:
+    def do(session: Session, command: Command) -> str:
+        tell_desk(session, g.guest, visit_id, command, now=g.now)
+        return url_for("portal.home", link_id=link_id)
+
+    return attempt(form, do, lambda faulty, status: again(link_id, visit_id, faulty, status))
+
+
+@bp.get("/my/<uuid:link_id>/messages")
+@access(Permission.PATIENT_LINK)
+def messages(link_id: UUID) -> ResponseReturnValue:
+    """Which messages she gets, and how to stop them."""
+    return _messages_page(link_id, blank(), 200)
+
+
+def _messages_page(link_id: UUID, form: Form[Any], status: int) -> Response:
+    with read() as session:
+        points = portal.written_to(session, g.guest)
+    return page(
+        "portal/messages.html", status=status, link_id=link_id, points=points, form=form, by_text=consent.BY_TEXT
+    )
+
+
+@bp.post("/my/<uuid:link_id>/messages")
+@access(Permission.PATIENT_LINK)
+def switch_messages(link_id: UUID) -> ResponseReturnValue:
+    """Stop messages of a kind, at once, or have them again."""
+
+    def do(session: Session, command: portal.SwitchMessages) -> str:
+        portal.switch_messages(session, g.guest, command, now=g.now)
+        return url_for("portal.messages", link_id=link_id)
+
+    form = parse(portal.SwitchMessages, request.form)
+    return attempt(form, do, lambda faulty, status: _messages_page(link_id, faulty, status))
+
+
+@bp.get("/u/<stop_token>")
+@access(Permission.PUBLIC)
+def unsubscribe(stop_token: str) -> ResponseReturnValue:
+    """Show a button, and nothing of whose address it is."""
+    with read() as session:
+        point = links.open_unsubscribe(session, _key(), stop_token)
+        g.clinic = clinic.info(session, point.clinic_id)
+    speak_to_patient()
+    return page("portal/unsubscribe.html", stopped=False)
+
+
+@bp.post("/u/<stop_token>")
+@access(Permission.PUBLIC, cross_site=True)  # mail programs post here by themselves (RFC 8058); the token is the proof
+def stop_messages(stop_token: str) -> ResponseReturnValue:
+    """End all messages to an address, at once, whatever else is posted along."""
+    with transaction() as session:
+        point = links.open_unsubscribe(session, _key(), stop_token)
+        g.clinic = clinic.info(session, point.clinic_id)
+        actor = Actor(point.clinic_id, None, None, "patient by the link in an e-mail")
+        consent.stop(session, actor, point, consent.BY_LINK, now=g.now)
+    speak_to_patient()
+    return page("portal/unsubscribe.html", stopped=True)
 
 
 @bp.post("/my/<uuid:link_id>/visits/<uuid:visit_id>/closed")
