@@ -1,12 +1,13 @@
 """What is kept about a patient outside a series, as one form has it, and how it lies in the tables."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from pydantic import StringConstraints
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
@@ -16,17 +17,27 @@ from tracker.rules.fields import Email, Line, Phone, Tick
 from tracker.rules.intake import Person
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus
-from tracker.services import clinic
-from tracker.services.consent import may_use
+from tracker.services import clinic, settings
+from tracker.services.consent import may_use, say_how
 from tracker.text import gettext as _
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+MOST_WORDS = 60  # characters: they stand with the wording in one line
+Words = Annotated[Line, StringConstraints(max_length=MOST_WORDS)]
 
 
 class PatientDetails(Person):
     """All that is kept about a patient outside a series. Parse with `country=` and `today=`."""
 
     intake_status: IntakeStatus = IntakeStatus.ENQUIRY
+    sms: Phone | None = None  # to text; none: the first phone, if texts are agreed to
     phone_consent: Tick = False
     email_consent: Tick = False
+    sms_consent: Tick = False
+    more_texts: Tick = False
+    phone_again: Words | None = None  # what she said who had stopped it, and now wants it again
+    email_again: Words | None = None
+    sms_again: Words | None = None
     driver_name: Line | None = None
     driver_phone: Phone | None = None
     driver_email: Email | None = None
@@ -53,6 +64,7 @@ class Record:
     medicines: list[Medicine]
     contacts: list[ContactPoint]
     care: dict[CareRole, CareContact]
+    stopped: dict[tuple[ContactChannel, str], ContactPoint] = field(default_factory=dict)  # what she last said: no more
 
     def contact(self, channel: ContactChannel, position: int = 0) -> ContactPoint | None:
         """Return the address of a kind that is used first (0), or the other one (1)."""
@@ -69,17 +81,30 @@ ADDRESSES = (
     ("phone", ContactChannel.PHONE, 0),
     ("other_phone", ContactChannel.PHONE, 1),
     ("email", ContactChannel.EMAIL, 0),
+    ("sms", ContactChannel.SMS, 0),
 )
+ASKED = ("phone", "email", "sms")  # those with a consent of their own
 
 
-def consent_wording(channel: ContactChannel) -> str:
+def consent_wording(channel: ContactChannel, texts_a_week: int) -> str:
     """Return the words that a patient agrees to, as they stand beside the box."""
-    if channel is ContactChannel.EMAIL:
-        return _(
+    return {
+        ContactChannel.EMAIL: _(
             "The clinic may write to me at this address about my appointments and how I am, "
             "and at any hour if it must close on a day I am booked."
-        )
-    return _("The clinic may call me at this number about my appointments, and leave a message.")
+        ),
+        ContactChannel.PHONE: _("The clinic may call me at this number about my appointments, and leave a message."),
+        ContactChannel.SMS: _(
+            "The clinic may text me about my appointments, up to %(n)s times a week. "
+            "Texts are not encrypted. Replying STOP ends them at once.",
+            n=texts_a_week,
+        ),
+    }[channel]
+
+
+def texts_a_week(session: Session, clinic_id: UUID) -> int:
+    """Return how many texts a week a patient gets at most who agreed to no more."""
+    return int(settings.of_clinic(session, clinic_id)["texts.a_week"])
 
 
 def record_of(session: Session, actor: Actor, patient_id: UUID, *, lock: bool = False) -> Record:
@@ -95,7 +120,22 @@ def record_of(session: Session, actor: Actor, patient_id: UUID, *, lock: bool = 
         list(session.scalars(_live(Medicine, patient_id).order_by(Medicine.name))),
         list(session.scalars(_live(ContactPoint, patient_id).order_by(ContactPoint.channel, ContactPoint.position))),
         {row.role: row for row in session.scalars(select(CareContact).where(CareContact.patient_id == patient_id))},
+        _stopped(session, patient_id),
     )
+
+
+def _stopped(session: Session, patient_id: UUID) -> dict[tuple[ContactChannel, str], ContactPoint]:
+    """Return by address what the patient last stopped and never agreed to again: taking an address off the form and
+    typing it anew doesn't undo what she said."""
+    query = select(ContactPoint).where(
+        ContactPoint.patient_id == patient_id,
+        or_(ContactPoint.opted_out_at.is_not(None), ContactPoint.consent_at.is_not(None)),
+    )
+    last = {
+        (row.channel, row.address): row
+        for row in sorted(session.scalars(query), key=lambda row: row.opted_out_at or row.consent_at or LONG_AGO)
+    }
+    return {key: row for key, row in last.items() if row.opted_out_at}
 
 
 def _live(table: type[Listed], patient_id: UUID) -> Select[Listed]:
@@ -114,6 +154,10 @@ def details_of(record: Record) -> dict[str, object]:
         details[name] = contact.address if contact else ""
         if position == 0:
             details[f"{name}_consent"] = contact is not None and may_use(contact)
+    texts = record.contact(ContactChannel.SMS)
+    details["more_texts"] = texts is not None and texts.more_texts_at is not None
+    if texts and texts.address == details["phone"]:
+        details["sms"] = ""  # the first phone's own
     for role in CareRole:
         other = record.care.get(role)
         for part in ("name", "phone", "email"):
@@ -127,13 +171,34 @@ def check(details: PatientDetails) -> None:
         raise Refused(_("Take the allergies off the list, or take away this tick."), field="no_allergies")
     if details.phone and details.phone == details.other_phone:
         raise Refused(_("This is the same number again. Leave it empty."), field="other_phone")
-    for name in ("phone", "email"):
-        if getattr(details, f"{name}_consent") and not getattr(details, name):
+    for name in ASKED:
+        if getattr(details, f"{name}_consent") and not _address(details, name):
             raise Refused(_("Fill in what the consent is for, or take away the tick."), field=name)
     for role in CareRole:
         phone, email = getattr(details, f"{role}_phone"), getattr(details, f"{role}_email")
         if (phone or email) and not getattr(details, f"{role}_name"):
             raise Refused(_("Say whose number or address this is."), field=f"{role}_name")
+
+
+def _address(details: PatientDetails, name: str) -> str | None:
+    """Return an address as the form means it: texts go to the first phone where no other number is given."""
+    address: str | None = getattr(details, name)
+    return details.phone if name == "sms" and address is None else address
+
+
+def check_stopped(record: Record, details: PatientDetails) -> None:
+    """Refuse a consent to what the patient has stopped, unless it says how she asked for it again."""
+    for name, channel, position in ADDRESSES:
+        wanted = position == 0 and getattr(details, f"{name}_consent")
+        row = record.stopped.get((channel, _address(details, name) or ""))
+        if wanted and row and not getattr(details, f"{name}_again"):
+            raise Refused(
+                _(
+                    "She stopped this herself, %(how)s. Write how she asked for it again.",
+                    how=say_how(row.opted_out_how),
+                ),
+                field=f"{name}_again",
+            )
 
 
 def fill(patient: Patient, details: PatientDetails, chart_number: str, now: datetime) -> None:
@@ -142,7 +207,7 @@ def fill(patient: Patient, details: PatientDetails, chart_number: str, now: date
         setattr(patient, name, getattr(details, name) or "")
     patient.chart_number = chart_number
     names = (details.family_name, details.given_name, details.preferred_name or "")
-    phones = filter(None, (details.phone, details.other_phone))
+    phones = filter(None, dict.fromkeys((details.phone, details.other_phone, details.sms)))
     patient.search_text = lookup.search_text(names, chart_number, details.birth_date, phones)
     if not (details.allergies or details.no_allergies):
         patient.allergies_asked_at = None
@@ -182,10 +247,11 @@ def _follow_addresses(session: Session, actor: Actor, record: Record, details: P
     wanted = [
         (channel, position, address, position == 0 and bool(getattr(details, f"{name}_consent")))
         for name, channel, position in ADDRESSES
-        if (address := getattr(details, name))
+        if (address := _kept_address(record, details, name))
     ]
     new = _changes(rows, wanted, now)
     session.flush()  # of one address only one row is live
+    a_week = texts_a_week(session, actor.clinic_id)
     for channel, position, address, consent in new:
         contact = ContactPoint(
             clinic_id=actor.clinic_id,
@@ -196,8 +262,27 @@ def _follow_addresses(session: Session, actor: Actor, record: Record, details: P
         )
         if consent:
             contact.consent_at, contact.consent_by = now, actor.user_id
-            contact.consent_wording = consent_wording(channel)
+            words = getattr(details, f"{channel.value}_again")
+            contact.consent_wording = consent_wording(channel, a_week) + (f" ({words})" if words else "")
         session.add(contact)
+        record.contacts.append(contact)
+    _follow_more_texts(record, details, now)
+
+
+def _kept_address(record: Record, details: PatientDetails, name: str) -> str | None:
+    """Return the address that a form leaves or makes: a number for texts that is the first phone's stays on record
+    after the consent to it ends."""
+    address = _address(details, name)
+    if name != "sms" or details.sms or details.sms_consent:
+        return address
+    texts = record.contact(ContactChannel.SMS)
+    return address if texts and texts.address == address else None
+
+
+def _follow_more_texts(record: Record, details: PatientDetails, now: datetime) -> None:
+    for row in record.contacts:
+        if row.channel is ContactChannel.SMS and row.ended_at is None:
+            row.more_texts_at = (row.more_texts_at or now) if details.more_texts and details.sms_consent else None
 
 
 def _follow_care(session: Session, actor: Actor, record: Record, role: CareRole, details: PatientDetails) -> None:

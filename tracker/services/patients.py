@@ -19,7 +19,16 @@ from tracker.rules.intake import Person
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.vocabulary import ContactChannel, IntakeStatus, ResourceKind, VisitStatus
 from tracker.services import audit, clinic
-from tracker.services.patient_details import PatientDetails, Record, check, details_of, fill, follow, record_of
+from tracker.services.patient_details import (
+    PatientDetails,
+    Record,
+    check,
+    check_stopped,
+    details_of,
+    fill,
+    follow,
+    record_of,
+)
 from tracker.text import gettext as _
 
 PAGE = 50  # patients on one page of the list
@@ -155,6 +164,7 @@ def edit(session: Session, actor: Actor, patient_id: UUID, command: EditPatient,
     if record.patient.version != command.version:
         raise Stale(_("Somebody saved this patient since you opened the form. Nothing of yours was saved yet."))
     _check_clearing(actor, record.patient.intake_status, command.intake_status)
+    check_stopped(record, command)
     before = details_of(record)
     fill(record.patient, command, command.chart_number or record.patient.chart_number, now)
     # A change of an address or an allergy alone makes forms that are open elsewhere stale, too.

@@ -18,7 +18,8 @@ from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.visit import say as visit_words
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus, VisitStatus
 from tracker.services import audit, clinic, links, patient_page, patients
-from tracker.services.patient_details import Record, consent_wording, details_of, record_of
+from tracker.services.consent import say_how
+from tracker.services.patient_details import Record, consent_wording, details_of, record_of, texts_a_week
 from tracker.services.patients import AddPatient, EditPatient
 from tracker.text import gettext as _
 from tracker.web import charts
@@ -98,6 +99,7 @@ def show(patient_id: UUID) -> ResponseReturnValue:
         language=languages()[patient.language],
         chart=_chart(shown),
         kind_words=followup_words,
+        say_how=say_how,
         visit_words=visit_words,
         address=_link_address,
         **_words(),
@@ -192,6 +194,8 @@ def _stale_page(form: Form[EditPatient], patient_id: UUID) -> Response:
 def _form_page(
     form: Form[Any], record: Record | None = None, *, changed: dict[str, str] | None = None, status: int | None = None
 ) -> Response:
+    with read() as session:
+        a_week = texts_a_week(session, g.clinic.id)
     if record and (form.errors or changed is not None):  # a refused save shows the record all the same
         with transaction() as session:
             audit.record(session, g.actor, "read patient", patient_id=record.patient.id, now=g.now)
@@ -201,7 +205,10 @@ def _form_page(
         patient=record.patient if record else None,
         changed=changed,
         languages=[(code, name) for code, name in sorted(languages().items(), key=_common_first)],
-        consents={channel.value: consent_wording(channel) for channel in ContactChannel},
+        consents={channel.value: consent_wording(channel, a_week) for channel in ContactChannel},
+        a_week=a_week,
+        stopped={row.channel.value: row for row in record.contacts if row.opted_out_at} if record else {},
+        say_how=say_how,
         status=status or (422 if form.errors else 200),
         **_words(),
     )
