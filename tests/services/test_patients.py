@@ -10,8 +10,8 @@ from tracker import db
 from tracker.errors import NotFound, Refused, Stale
 from tracker.models import AuditEntry, ContactPoint
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus
-from tracker.services import patients
-from tracker.services.patient_details import details_of, record_of
+from tracker.services import consent, patients
+from tracker.services.patient_details import MOST_WORDS, consent_wording, details_of, record_of
 from tracker.services.patients import AddPatient, EditPatient
 
 TODAY = date(2026, 3, 2)
@@ -246,3 +246,60 @@ def test_only_a_physician_clears(house, now):
     version = look(house, zoe).patient.version
     edit(house, now, zoe, version=version, intake_status=IntakeStatus.CLEARED, diagnosis="TRD")
     assert look(house, zoe).patient.intake_status is IntakeStatus.CLEARED
+
+
+def texts(house, patient_id) -> ContactPoint | None:
+    """Return the number that a patient is texted at."""
+    return look(house, patient_id).contact(ContactChannel.SMS)
+
+
+def test_texts_go_to_the_first_phone_or_to_another_with_a_consent_of_their_own(house, now):
+    """The wording says how many a week, that nothing is encrypted, and how to stop; calling is another consent."""
+    zoe = add(house, now, phone="+15055550182", sms_consent="yes", more_texts="yes")
+    point = texts(house, zoe)
+    assert (point.address, point.consent_at, point.more_texts_at) == ("+15055550182", now, now)
+    assert "up to 3 times a week" in point.consent_wording
+    assert "not encrypted" in point.consent_wording
+    assert "STOP" in point.consent_wording
+    assert look(house, zoe).contact(ContactChannel.PHONE).consent_at is None
+    details = details_of(look(house, zoe))
+    assert (details["sms"], details["sms_consent"], details["more_texts"]) == ("", True, True)
+    edit(house, now, zoe, version=1, phone="+15055550182", sms="+15055550183", sms_consent="yes")
+    assert (texts(house, zoe).address, texts(house, zoe).more_texts_at) == ("+15055550183", None)
+
+
+def test_consent_to_texts_needs_a_number(house, now):
+    with pytest.raises(Refused) as refusal:
+        add(house, now, sms_consent="yes")
+    assert refusal.value.field == "sms"
+
+
+def test_what_a_patient_stopped_is_given_back_only_in_her_words(house, now):
+    """Ticked again it is refused; so it is after the number was taken off the form and typed anew."""
+    zoe = add(house, now, phone="+15055550182", sms_consent="yes")
+    with db.transaction() as session:
+        consent.stop(session, house.coordinator, texts(house, zoe), consent.BY_TEXT, now=now)
+    number, version = {"phone": "+15055550182"}, look(house, zoe).patient.version
+    again = number | {"sms_consent": "yes"}
+    with pytest.raises(Refused, match="by a text") as refusal:
+        edit(house, now, zoe, version=version, **again)
+    assert refusal.value.field == "sms_again"
+
+    edit(house, now, zoe, version=version, **number)  # anything else is saved, and the stop stays
+    assert texts(house, zoe).opted_out_how == "text: STOP"
+    edit(house, now, zoe, version=version + 1)  # the number leaves the form
+    assert texts(house, zoe) is None
+    with pytest.raises(Refused):
+        edit(house, now, zoe, version=version + 2, **again)
+
+    later = now + timedelta(days=1)
+    edit(house, later, zoe, version=version + 2, **again, sms_again="asked on the phone, Mar 3")
+    point = texts(house, zoe)
+    assert (point.consent_at, point.opted_out_at) == (later, None)
+    assert point.consent_wording.endswith("(asked on the phone, Mar 3)")
+    edit(house, later, zoe, version=version + 3, **again)  # and it stays given
+
+
+@pytest.mark.parametrize("channel", ContactChannel)
+def test_every_wording_with_her_words_fits_its_column(channel):
+    assert len(consent_wording(channel, 10)) + MOST_WORDS + 3 <= 200

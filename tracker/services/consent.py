@@ -25,7 +25,7 @@ def stop(session: Session, actor: Actor, point: ContactPoint, how: str, *, now: 
 
     What waits to be sent finds another way, or a person, when it is looked at.
     """
-    _lock(session, actor, point)
+    point = _locked(session, actor, point)
     if point.opted_out_at is None:
         point.opted_out_at, point.opted_out_how = now, how
         _note(session, actor, "patient: no more messages", point, now)
@@ -36,7 +36,7 @@ def give_back(session: Session, actor: Actor, point: ContactPoint, *, now: datet
 
     It gives back what she had agreed to, and nothing that she never did.
     """
-    _lock(session, actor, point)
+    point = _locked(session, actor, point)
     if point.consent_at is None:
         return False
     if point.opted_out_at is not None:
@@ -45,14 +45,14 @@ def give_back(session: Session, actor: Actor, point: ContactPoint, *, now: datet
     return True
 
 
-def _lock(session: Session, actor: Actor, point: ContactPoint) -> None:
-    """Whoever sends to this address now does so before us, or finds what we write.
+def _locked(session: Session, actor: Actor, point: ContactPoint) -> ContactPoint:
+    """Return the row as it is now, and ours: whoever sends to this address now does so before us, or finds what we write.
 
     A form that staff has open on this patient is stale from here on: saved, it would undo what is said now.
     """
     flag_modified(clinic.get(session, actor, Patient, point.patient_id, lock=True), "search_text")
     query = select(ContactPoint).where(ContactPoint.id == point.id).with_for_update()
-    session.scalars(query, execution_options={"populate_existing": True}).one()
+    return session.scalars(query, execution_options={"populate_existing": True}).one()
 
 
 def _note(session: Session, actor: Actor, done: str, point: ContactPoint, now: datetime) -> None:
