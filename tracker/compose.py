@@ -53,8 +53,15 @@ def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
         short=written.short,
         written_at=now,
         useful_until=letter.expires_at,
+        unsubscribe=_unsubscribe(desk, letter),
         calendar=_calendar(desk, letter, now) if letter.visits and letter.purpose in TELLS_DATES else None,
     )
+
+
+def _unsubscribe(desk: Desk, letter: Letter) -> str | None:
+    if letter.contact_id is None or letter.channel is not ReminderChannel.EMAIL:
+        return None
+    return links.unsubscribe_address(desk.base_url, desk.key, letter.contact_id)
 
 
 def _calendar(desk: Desk, letter: Letter, now: datetime) -> bytes:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from icalendar import Calendar
+from sqlalchemy import select
 
 from tests import mailroom
 from tests.conftest import NOW
@@ -79,6 +80,11 @@ def test_the_itinerary_has_all_dates_a_link_and_a_calendar(course):
     with db.read() as session:
         link = links.find_course_link(session, course)
     assert f"https://visits.example.org/v/{links.make_token(KEY, link.id, 1)}" in text
+    with db.read() as session:
+        point = session.scalars(select(ContactPoint)).one()
+    stop = links.unsubscribe_address("https://visits.example.org", KEY, point.id)
+    assert message["List-Unsubscribe"] == f"<{stop}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     [calendar] = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
     events = Calendar.from_ical(calendar.get_payload(decode=True)).walk("VEVENT")
     assert [event["DTSTART"].dt for event in events] == STARTS

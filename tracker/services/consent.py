@@ -46,7 +46,7 @@ def give_back(session: Session, actor: Actor, point: ContactPoint, *, now: datet
 
 
 def _locked(session: Session, actor: Actor, point: ContactPoint) -> ContactPoint:
-    """Return the row as it is now, and ours: whoever sends to this address now does so before us, or finds what we write.
+    """Return the row as it is now: whoever sends to this address now does so before us, or finds what we write.
 
     A form that staff has open on this patient is stale from here on: saved, it would undo what is said now.
     """
