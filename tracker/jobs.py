@@ -14,8 +14,9 @@ from tracker.config import load
 from tracker.errors import Busy
 from tracker.rules.permissions import Actor
 from tracker.rules.repair import STAGES, repair
-from tracker.services import damage, jobs
+from tracker.services import damage, jobs, replanning
 from tracker.services.jobs import Held
+from tracker.services.reminders import Planned
 from tracker.text import gettext as _
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def do_one(at: Callable[[], datetime]) -> bool:
     if held is None:
         return False
     try:
-        result = _repair(held, at)
+        result = _WORK[held.kind](held, at)
     except Busy:
         raise
     except Exception:  # noqa: BLE001 - whatever it was
@@ -53,6 +54,24 @@ def _repair(held: Held, at: Callable[[], datetime]) -> dict[str, object]:
     repaired = repair(found, go_on=asking(held, at))
     with db.read() as session:
         return damage.as_data(session, actor, held.args, repaired, now=at())
+
+
+def _replan(held: Held, at: Callable[[], datetime]) -> dict[str, object]:
+    """Plan the messages of many series anew. What is done stays done: planning twice changes nothing."""
+    actor = Actor(held.clinic_id, None, None, "messages")
+    with db.read() as session:
+        courses = replanning.courses(session, held.clinic_id, held.args["code"])
+    done = Planned()
+    for first in range(0, len(courses), replanning.AT_ONCE):
+        with db.transaction() as session:
+            if not jobs.renew(session, held, first, now=at()):
+                break
+        with db.transaction() as session:
+            done += replanning.plan(session, actor, courses[first : first + replanning.AT_ONCE], now=at())
+    return replanning.as_data(done, len(courses))
+
+
+_WORK = {damage.KIND: _repair, replanning.KIND: _replan}
 
 
 def asking(held: Held, at: Callable[[], datetime]) -> Callable[[str], bool]:

@@ -98,7 +98,16 @@ def _fill(house: House) -> dict[str, UUID]:
     with db.transaction() as session:
         _closed(session, house)
         call = _lost(session, house, visits[4])
-    chosen = {"patient_id": patient, "course_id": course, "visit_id": visits[3], "link_id": link, "task_id": call}
+    with db.read() as session:
+        protocol = session.get_one(Course, course).protocol_id
+    chosen = {
+        "patient_id": patient,
+        "course_id": course,
+        "protocol_id": protocol,
+        "visit_id": visits[3],
+        "link_id": link,
+        "task_id": call,
+    }
     for number, status in enumerate(MORE_TODAY):
         someone = make_patient(house.clinic.id, f"Ben{number} Tester")
         with db.transaction() as session:

@@ -39,7 +39,7 @@ LAST_CALL = timedelta(hours=2)
 EARLIER = timedelta(minutes=30)
 
 # What a step may ask for, and on which side of its visit it is.
-_BEFORE_A_VISIT = frozenset({Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY})
+BEFORE_A_VISIT = frozenset({Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY})
 _AFTER_A_VISIT = frozenset({Purpose.NEXT_DAY, Purpose.THERAPY, Purpose.CHECK_IN, Purpose.LATE_CHECK_IN})
 
 
@@ -86,12 +86,12 @@ class Step:
         if self.purpose is Purpose.QUESTIONNAIRE:
             return self.hours == 0 and self.days >= 0
         away = self.hours or self.days
-        return away < 0 if self.purpose in _BEFORE_A_VISIT else self.purpose in _AFTER_A_VISIT and away > 0
+        return away < 0 if self.purpose in BEFORE_A_VISIT else self.purpose in _AFTER_A_VISIT and away > 0
 
     @property
     def ahead(self) -> bool:
         """Whether the message comes before its visit."""
-        return self.purpose in _BEFORE_A_VISIT
+        return self.purpose in BEFORE_A_VISIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Fit(StrEnum):
 
 
 # What is said before a visit.
-_BEFORE = _BEFORE_A_VISIT | {Purpose.ITINERARY, Purpose.CHANGED, Purpose.CLOSED}
+_BEFORE = BEFORE_A_VISIT | {Purpose.ITINERARY, Purpose.CHANGED, Purpose.CLOSED}
 # What no cadence asks for: somebody changed the plan, and the message tells of it.
 TOLD_ONCE = frozenset({Purpose.CHANGED, Purpose.CLOSED})
 # Whoever changes one date often changes another, or makes up for what was cancelled: one message says it all.

@@ -35,7 +35,8 @@ class Permission(StrEnum):
     DO_TASK = "do_task"
     VIEW_MESSAGES = "view_messages"
     SEND_MESSAGE = "send_message"
-    MANAGE_CLINIC = "manage_clinic"  # rooms, opening hours, protocols
+    VIEW_SETTINGS = "view_settings"  # what is sent, and when
+    MANAGE_CLINIC = "manage_clinic"  # rooms, opening hours, protocols, messages
     MANAGE_USERS = "manage_users"
     VIEW_AUDIT = "view_audit"
 
@@ -49,11 +50,13 @@ _BEDSIDE = {_P.TREAT, _P.SIGN_NOTE}
 
 _GRANTED = MappingProxyType(
     {
-        Role.COORDINATOR: frozenset(_DESK | {_P.ENTER_HOURS}),
+        Role.COORDINATOR: frozenset(_DESK | {_P.ENTER_HOURS, _P.VIEW_SETTINGS}),
         Role.NURSE: frozenset(_DESK | _BEDSIDE),
         Role.PHYSICIAN: frozenset(_DESK | _BEDSIDE | {_P.ENTER_HOURS, _P.ORDER, _P.OVERRIDE, _P.SIGN}),
         # An administrator looks after the house and its accounts, and treats nobody.
-        Role.ADMIN: frozenset(_DESK | {_P.ENTER_HOURS, _P.MANAGE_CLINIC, _P.MANAGE_USERS, _P.VIEW_AUDIT}),
+        Role.ADMIN: frozenset(
+            _DESK | {_P.ENTER_HOURS, _P.VIEW_SETTINGS, _P.MANAGE_CLINIC, _P.MANAGE_USERS, _P.VIEW_AUDIT}
+        ),
         # An auditor reads who did what, and changes nothing.
         Role.AUDITOR: frozenset({_P.SIGNED_IN, _P.VIEW_AUDIT}),
     }

@@ -93,6 +93,7 @@ _ALL = (
     _s("safety.clock_clinic", "A suicide answer is seen to within, in the clinic", "15", "min", "5", "240", _OURS),
     _s("texts.a_day", "Texts to one patient in a day, at most", "1", "texts", "0", "10", _TEXTS),
     _s("texts.a_week", "Texts to one patient in seven days, at most", "3", "texts", "0", "30", _TEXTS),
+    _s("digest.at", "Staff get their list of the day by e-mail at", "7.5", "o'clock", "5", "12", _OURS),
     _s("quiet.from", "No message goes out by itself from", "21", "o'clock", "17", "24", _QUIET),
     _s("quiet.until", "No message goes out by itself until", "8", "o'clock", "5", "12", _QUIET),
     _s("safety.clock_remote", "A suicide answer is seen to within, from home", "30", "min", "5", "1440", _OURS),
@@ -113,7 +114,7 @@ class Settings:
 
     def clock(self, key: str) -> time:
         """Return an hour of the day ("21", "7.5") as clocks show it; 24 is midnight."""
-        minutes = int(self[key] * 60) % (24 * 60)
+        minutes = round(self[key] * 60) % (24 * 60)
         return time(minutes // 60, minutes % 60)
 
 

@@ -16,7 +16,7 @@ from tracker.services import audit, clinic
 LEASE = timedelta(seconds=60)  # whose worker is silent for that long is taken up again
 
 
-@dataclass(frozen=True)
+@dataclass
 class Held:
     """A job in the hands of one worker. Who comes back after its lease finds another `until` and changes nothing."""
 
@@ -84,6 +84,15 @@ def go_on(session: Session, held: Held, done: int, doing: str, *, now: datetime)
 def wanted(session: Session, held: Held) -> bool:
     """Return whether a job is to go on, without a word of how far it is."""
     return session.scalar(select(Job.id).where(*_mine(held), Job.cancel_asked.is_(False))) is not None
+
+
+def renew(session: Session, held: Held, done: int, *, now: datetime) -> bool:
+    """Note how far a job is and keep it for longer; return whether it is to go on, and still ours."""
+    until = now + LEASE
+    row = _change(session, *_mine(held), done=done, lease_until=until)
+    if row is not None:
+        held.until = until
+    return row is not None and not row.cancel_asked
 
 
 def finish(session: Session, held: Held, result: dict[str, Any] | None, *, now: datetime, failed: bool = False) -> None:

@@ -54,6 +54,10 @@ class Planned:
     retimed: int = 0
     called_back: int = 0
 
+    def __add__(self, other: "Planned") -> "Planned":
+        """Return both together."""
+        return Planned(self.added + other.added, self.retimed + other.retimed, self.called_back + other.called_back)
+
 
 def plan_for_course(
     session: Session,
@@ -83,7 +87,7 @@ def plan_for_course(
     session.flush()  # new visits get their ids
     basis = basis_of(session, course, visits, begins=begins)
     considered = basis.considered()
-    should_be = {_key(message, course): message for message in considered if message.left_out is None}
+    should_be = {key_of(message, course): message for message in considered if message.left_out is None}
     there_is = {} if begins else _kept(session, course)
     if visits:
         link = links.first_link if begins else links.course_link
@@ -184,7 +188,8 @@ def tell_closed(session: Session, visit: Visit, *, now: datetime) -> None:
         session.flush()
 
 
-def _key(message: Wanted, course: Course) -> Key:
+def key_of(message: Wanted, course: Course) -> Key:
+    """Return what a message says, whatever becomes of it: about what, why, and of which time."""
     return (message.purpose, message.visit_id or message.task_id or course.id, message.about)
 
 
