@@ -92,7 +92,7 @@ _FIELDS: dict[str, Any] = {
     "on": (Tick, False),
     "visits": (Which, Which.EACH),
     "amount": (Number | None, None),
-    "unit": (Unit, Unit.DAYS),
+    "unit": (Unit, ...),  # always sent: a form that came in pieces switches nothing off
     "at": (ClockTime | None, None),
     "useful": (Number | None, None),  # hours
 }
