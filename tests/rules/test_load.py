@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.rules.clinics import HALE, JUNIPER, KIM, LEE, SAGE, WONG, ClinicWeek
@@ -69,6 +69,7 @@ def test_days_that_look_alike_are_worked_out_once_and_come_out_alike():
     assert blocks_left_by_day(THREE_A_WEEK, free) == [blocks_left(THREE_A_WEEK, free, n) for n in range(14)]
 
 
+@example(taken=[(KIM, 19, 12)])  # of two places at her side the one that is free for less long is taken
 @settings(max_examples=60, deadline=None)
 @given(taken=st.lists(st.tuples(st.sampled_from([SAGE, JUNIPER, KIM, HALE]), st.integers(0, 36), st.integers(1, 12))))
 def test_what_is_left_can_really_be_booked_one_after_the_other(taken):

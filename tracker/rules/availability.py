@@ -160,6 +160,27 @@ def runs(bits: int) -> Iterable[tuple[int, int]]:
         bits >>= length
 
 
+def tightest(lanes: Iterable[tuple[int, int]], first: int, last: int) -> int:
+    """Return the lane that is free from `first` to before `last` and has the least free time around: long ones stay.
+
+    Args:
+        lanes: Number and bitmap of each.
+        first: A slot.
+        last: A later one.
+
+    Raises:
+        ValueError: None is free.
+    """
+    wanted = mask(first, last)
+    return min((_free_around(bits, first, last), lane) for lane, bits in lanes if bits & wanted == wanted)[1]
+
+
+def _free_around(bits: int, first: int, last: int) -> int:
+    before = first - (~bits & mask(0, first)).bit_length()
+    taken_after = ~(bits >> last)
+    return before + (taken_after & -taken_after).bit_length() - 1
+
+
 def ones(bits: int) -> Iterable[int]:
     """Yield the number of each set bit, lowest first."""
     while bits:

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import and_, or_
 from uuid import UUID
 
-from tracker.rules.availability import SLOT, STARTS_LANE, FreeTime, Resource, mask, runs, starts_of_runs
+from tracker.rules.availability import SLOT, STARTS_LANE, FreeTime, Resource, mask, runs, starts_of_runs, tightest
 from tracker.rules.plan import PlannedClaim, PlannedVisit
 from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, Protocol
 
@@ -150,18 +150,7 @@ class Block:
         return [resource for resource in self.free.of_kind(kind) if self.starts(resource, day) >> slot & 1]
 
     def pick_lane(self, resource: Resource, span: Span, day: int, slot: int) -> int:
-        """Return the lane to take: the one whose free time before the span is shortest: long ones stay whole."""
+        """Return the lane to take. The resource must be free for the span."""
         first, last = _slots(span)
-        first, last = slot + first, slot + last
-        wanted = mask(first, last)
-        free = [
-            (self._free_before(bitmap, first), lane)
-            for lane in range(1, resource.lanes + 1)
-            if (bitmap := self.free.free[resource.id, lane][day]) & wanted == wanted
-        ]
-        return min(free)[1]
-
-    @staticmethod
-    def _free_before(bitmap: int, slot: int) -> int:
-        taken = ~bitmap & mask(0, slot)
-        return slot - taken.bit_length()
+        lanes = ((lane, self.free.free[resource.id, lane][day]) for lane in range(1, resource.lanes + 1))
+        return tightest(lanes, slot + first, slot + last)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
-from tracker.rules.availability import SLOT, STARTS_LANE, FreeTime, Resource, mask, ones
+from tracker.rules.availability import SLOT, STARTS_LANE, FreeTime, Resource, mask, ones, tightest
 from tracker.rules.block import Block, Span, fitting
 from tracker.rules.protocol import NURSE, Protocol
 
@@ -77,13 +77,13 @@ class _Filling:
 
     def _take(self, one: Resource, slot: int) -> None:
         for span in self.spans[one.kind]:
-            held = _held(span, slot)
-            lane = next(n for n in range(1, one.lanes + 1) if self.lanes[one.id, n] & held == held)
-            self.lanes[one.id, lane] &= ~held
+            first, last = _slots(span, slot)
+            lane = tightest(((n, self.lanes[one.id, n]) for n in range(1, one.lanes + 1)), first, last)
+            self.lanes[one.id, lane] &= ~mask(first, last)
         if one.kind == NURSE:
-            self.lanes[one.id, STARTS_LANE] &= ~_held(self.apart, slot)
+            self.lanes[one.id, STARTS_LANE] &= ~mask(*_slots(self.apart, slot))
         self.starts[one.id] = self._starts(one)
 
 
-def _held(span: Span, slot: int) -> int:
-    return mask(slot + span[0] // SLOT, slot - (-span[1] // SLOT))
+def _slots(span: Span, slot: int) -> tuple[int, int]:
+    return slot + span[0] // SLOT, slot - (-span[1] // SLOT)
