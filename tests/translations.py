@@ -22,6 +22,19 @@ READ_BY_PATIENTS = (
     "templates/mail/*.html",
     "tracker/interop/mail.py",
     "tracker/interop/calendar_file.py",
+    "templates/portal/*.html",
+    "templates/macros/*.html",
+    "templates/errors/*.html",
+    "tracker/rules/fields.py",
+    "tracker/rules/scales.py",
+    "tracker/services/answers.py",
+    "tracker/services/links.py",
+    "tracker/services/portal.py",
+    "tracker/services/telling.py",
+    "tracker/web/access.py",
+    "tracker/web/errors.py",
+    "tracker/web/forms.py",
+    "tracker/web/portal.py",
 )
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 

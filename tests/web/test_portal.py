@@ -13,6 +13,7 @@ from tests.web.conftest import KEY
 from tracker import clock, db
 from tracker.models import (
     ContactPoint,
+    Patient,
     PatientLink,
     ProtocolVersion,
     RecoveryNote,
@@ -378,3 +379,62 @@ def test_a_token_nobody_made_stops_nothing(app, guest):
     browser = {"Sec-Fetch-Site": "same-origin"}
     assert [app.test_client().post(one, headers=browser).status_code for one in wrong] == [404, 404, 404, 404]
     assert stopped() == {"email": None}
+
+
+def speaks(guest: Guest, language: str) -> None:
+    """Let the patient's language be another."""
+    with db.transaction() as session:
+        session.get(Patient, guest.course.patient_id).language = language
+
+
+ENGLISH = re.compile(r"\b(the|your|you|visit|please|call us|with|and|stop)\b", re.I)
+
+
+def visible(page: str) -> str:
+    """Return what is read of a page, but for the patient's own name and the switch of languages."""
+    bare = re.sub(r"<(script|style|title)[^>]*>.*?</\1>|<[^>]+>", " ", page, flags=re.S)
+    return re.sub(r"English|Demonstration.*", "", bare)
+
+
+def test_every_page_opens_in_spanish_for_whoever_speaks_it(guest):
+    """Not one of them has an English word left, form errors and questionnaire included."""
+    speaks(guest, "es")
+    address(guest, ContactChannel.EMAIL, "maria@example.org")
+    visit = guest.visits()[0]
+    pages = [guest.client.get(f"/v/{guest.token}").text]
+    guest.enter()
+    first_visit_given(guest)
+    names = ("", "feel", "phq9", "thanks", "messages")
+    paths = [*names, *(f"visits/{guest.visits()[1].id}/{name}" for name in ("driver", "other-time", "cant-come"))]
+    pages += [guest.client.get(guest.home + path).text for path in paths]
+    pages += [
+        guest.post("feel").text,
+        guest.post("phq9", item1="1").text,
+        guest.post(f"visits/{visit.id}/confirm").text,
+    ]
+    pages.append(guest.post(f"visits/{visit.id}/other-time").text)
+    for page in pages:
+        assert 'lang="es"' in page
+        assert ENGLISH.findall(visible(page)) == []
+    assert "Poco interés o placer" in pages[3]
+    assert "Su próxima cita" in pages[1]
+
+
+def test_a_browser_can_be_switched_and_remembers_it(guest):
+    """A link, no script; what staff read of it stays in their language."""
+    assert 'href="?language=es"' in guest.enter().client.get(guest.home).text
+    assert "Su próxima cita" in guest.client.get(guest.home + "?language=es").text
+    assert "Su próxima cita" in guest.client.get(guest.home).text
+    visit = guest.visits()[0]
+    guest.post(f"visits/{visit.id}/other-time", days="0", parts="morning")
+    assert the_task("other_time").detail == "Mon in the morning"
+    assert "Your next visit" in guest.client.get(guest.home + "?language=en").text
+    assert "Your next visit" in guest.client.get(guest.home + "?language=xx").text
+
+
+def test_staffs_pages_stay_english_after_a_spanish_one(guest, house, browser):
+    """The language is a request's, not a thread's."""
+    speaks(guest, "es")
+    guest.enter().client.get(guest.home)
+    assert "To do" in browser(house.coordinator).get("/to-do").text
+    assert 'lang="en"' in browser().get("/sign-in").text

@@ -5,7 +5,7 @@ which one is missing: no pro-rating.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tracker.errors import Invalid
 from tracker.text import gettext as _
@@ -92,7 +92,37 @@ PHQ9 = Scale(
     credit="Developed by Drs. Robert L. Spitzer, Janet B.W. Williams, Kurt Kroenke and colleagues, with an educational "
     "grant from Pfizer Inc. No permission required to reproduce, translate, display or distribute.",
 )
+# The US Spanish version that the authors give out (phqscreeners.com), word for word: a questionnaire is validated in
+# its words, so it isn't for a catalogue of ours.
+_PHQ9_ES = replace(
+    PHQ9,
+    stem="Durante las últimas 2 semanas, ¿qué tan seguido ha tenido molestias debido a los siguientes problemas?",
+    items=(
+        "Poco interés o placer en hacer cosas",
+        "Se ha sentido decaído(a), deprimido(a) o sin esperanzas",
+        "Ha tenido dificultad para quedarse o permanecer dormido(a), o ha dormido demasiado",
+        "Se ha sentido cansado(a) o con poca energía",
+        "Sin apetito o ha comido en exceso",
+        "Se ha sentido mal con usted mismo(a) - o que es un fracaso o que ha quedado mal con usted mismo(a) o con su "
+        "familia",
+        "Ha tenido dificultad para concentrarse en ciertas actividades, tales como leer el periódico o ver la "
+        "televisión",
+        "¿Se ha movido o hablado tan lento que otras personas podrían haberlo notado? o lo contrario - muy inquieto(a) "
+        "o agitado(a) que ha estado moviéndose mucho más de lo normal",
+        "Pensamientos de que estaría mejor muerto(a) o de lastimarse de alguna manera",
+    ),
+    options=((0, "Ningún día"), (1, "Varios días"), (2, "Más de la mitad de los días"), (3, "Casi todos los días")),
+    credit="Elaborado por los doctores Robert L. Spitzer, Janet B.W. Williams, Kurt Kroenke y colegas, mediante una "
+    "subvención educativa otorgada por Pfizer Inc. No se requiere permiso para reproducir, traducir, presentar o "
+    "distribuir.",
+)
 SCALES: dict[str, Scale] = {PHQ9.key: PHQ9}
+_IN_OTHER_WORDS = {(PHQ9.key, "es"): _PHQ9_ES}
+
+
+def in_language(scale: Scale, language: str) -> Scale:
+    """Return a scale in the words of a language (ISO 639-1), where there are validated ones; its numbers stay."""
+    return _IN_OTHER_WORDS.get((scale.key, language), scale)
 
 
 @dataclass(frozen=True)

@@ -301,11 +301,15 @@ def thanks(link_id: UUID) -> ResponseReturnValue:
     return page("portal/thanks.html", link_id=link_id, worry=portal.worrying(mine, now=g.now))
 
 
+def _phq9() -> scales.Scale:
+    return scales.in_language(scales.PHQ9, text.language())
+
+
 @bp.get("/my/<uuid:link_id>/phq9")
 @access(Permission.PATIENT_LINK)
 def phq9(link_id: UUID) -> ResponseReturnValue:
     """Ask the questionnaire."""
-    return page("portal/phq9.html", link_id=link_id, form=blank(), scale=scales.PHQ9)
+    return page("portal/phq9.html", link_id=link_id, form=blank(), scale=_phq9())
 
 
 @bp.post("/my/<uuid:link_id>/phq9")
@@ -318,7 +322,7 @@ def answer_phq9(link_id: UUID) -> ResponseReturnValue:
             return _thank(link_id, form, portal.answer)
         except (Invalid, Refused) as refusal:
             form = form.refused(refusal)
-    return page("portal/phq9.html", status=422, link_id=link_id, form=form, scale=scales.PHQ9)
+    return page("portal/phq9.html", status=422, link_id=link_id, form=form, scale=_phq9())
 
 
 @bp.get("/my/<uuid:link_id>/visits.ics")
