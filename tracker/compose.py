@@ -5,11 +5,12 @@ from datetime import datetime
 
 from tracker.channels.message import Message, plain_address
 from tracker.interop import mail
-from tracker.interop.calendar_file import Entry, Method, Place, calendar_file
+from tracker.interop.calendar_file import Entry, Place, calendar_files
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderChannel
 from tracker.services import links
-from tracker.services.letters import Letter
+from tracker.services.letters import Letter, VisitTime
+from tracker.text import speaking
 
 TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
 
@@ -54,7 +55,7 @@ def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
         written_at=now,
         useful_until=letter.expires_at,
         unsubscribe=_unsubscribe(desk, letter),
-        calendar=_calendar(desk, letter, now) if letter.visits and letter.purpose in TELLS_DATES else None,
+        calendars=_calendars(desk, letter, now) if letter.channel is ReminderChannel.EMAIL else (),
     )
 
 
@@ -64,7 +65,13 @@ def _unsubscribe(desk: Desk, letter: Letter) -> str | None:
     return links.unsubscribe_address(desk.base_url, desk.key, letter.contact_id)
 
 
-def _calendar(desk: Desk, letter: Letter, now: datetime) -> bytes:
-    entries = [Entry(visit.id, visit.version, visit.starts_at, visit.ends_at) for visit in letter.visits]
-    place = Place(letter.clinic.address, desk.sender)
-    return calendar_file(entries, place, Method.REQUEST, now=now, attendee=letter.address)
+def _calendars(desk: Desk, letter: Letter, now: datetime) -> tuple[bytes, ...]:
+    """Return what puts the visits told of into the patient's calendar, and what takes out those that are off."""
+    on = letter.visits if letter.purpose in TELLS_DATES else ()
+    place = Place(letter.clinic.address, desk.sender, letter.clinic.discreet_name)
+    with speaking(letter.language):
+        return calendar_files(map(_entry, on), map(_entry, letter.off), place, now=now, attendee=letter.address)
+
+
+def _entry(visit: VisitTime) -> Entry:
+    return Entry(visit.id, visit.version, visit.starts_at, visit.ends_at)

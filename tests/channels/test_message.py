@@ -13,6 +13,9 @@ from tracker.channels.outbox import Outbox
 ID = UUID(int=7)
 
 
+CALENDAR = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
+
+
 def message(**more) -> Message:
     """Return a message to Ada."""
     said = {
@@ -43,19 +46,28 @@ def test_these_headers_and_no_others():
 
 
 def test_text_page_and_calendar_are_parts_of_it():
-    email = message(calendar=b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").as_email()
-    assert [part.get_content_type() for part in email.walk() if not part.is_multipart()] == [
-        "text/plain",
-        "text/html",
-        "text/calendar",
+    email = message(calendars=(CALENDAR, CALENDAR)).as_email()
+    assert [(part.get_content_type(), part.get_filename()) for part in email.walk()] == [
+        ("multipart/mixed", None),
+        ("multipart/alternative", None),
+        ("text/plain", None),
+        ("text/html", None),
+        ("text/calendar", None),
+        ("application/ics", "invite.ics"),
+        ("text/calendar", "invite-2.ics"),
     ]
+    # The same file, whichever part a client takes.
+    said = [part.get_payload(decode=True) for part in email.walk() if part.get_content_subtype() in ("calendar", "ics")]
+    assert [one.replace(b"\r\n", b"\n") for one in said] == [CALENDAR.replace(b"\r\n", b"\n")] * 3
 
 
 @pytest.mark.parametrize("method", ["REQUEST", "CANCEL"])
 def test_the_part_says_what_the_calendar_says(method):
     calendar = f"BEGIN:VCALENDAR\r\nMETHOD:{method}\r\nEND:VCALENDAR\r\n".encode()
-    [part] = [part for part in message(calendar=calendar).as_email().walk() if part.get_filename()]
-    assert part["Content-Type"].params["method"] == method
+    email = message(calendars=(calendar, calendar)).as_email()
+    parts = [part for part in email.walk() if part.get_content_type() == "text/calendar"]
+    assert [part["Content-Type"].params["method"] for part in parts] == [method] * 2
+    assert parts[0]["Content-Type"].params["charset"] == "utf-8"
 
 
 def test_one_click_ends_it():

@@ -147,7 +147,7 @@ def test_no_message_says_what_for(purpose, more, language):
         text=written.text,
         html=written.html,
         written_at=STARTS[0],
-        calendar=b"".join(files),
+        calendars=files,
     ).as_email()
     parts = [part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart()]
     heads = [f"{name}: {value}" for part in message.walk() for name, value in part.items()]

@@ -69,6 +69,39 @@ def test_a_whole_series_from_booking_to_the_last_check_in(house, course):
     assert len({message["Message-ID"] for message in kept.messages}) == 10
 
 
+def calendars(message) -> list[Calendar]:
+    """Return the calendar files by which a message changes the patient's calendar, each once."""
+    parts = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
+    return [Calendar.from_ical(part.get_payload(decode=True)) for part in parts]
+
+
+def says(message) -> list[tuple[str, str, int]]:
+    """Return method, visit and sequence of each."""
+    return [
+        (str(file["METHOD"]), str(event["UID"]), event["SEQUENCE"])
+        for file in calendars(message)
+        for event in file.walk("VEVENT")
+    ]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_patients_calendar_follows_what_becomes_of_the_visits(house, course):
+    """One moved, one cancelled: the same entries, each with a higher number; what is off is taken out."""
+    noon = NOW + timedelta(hours=3)
+    with mail_server() as (kept, port):
+        worker(port).tick(NOW)
+        later = STARTS[1] + timedelta(hours=1)
+        mailroom.change_visit(house, course, 2, now=noon, starts_at=later, ends_at=later + timedelta(hours=2))
+        mailroom.cancel(house, course, 3, now=noon, changed=True)
+        worker(port).tick(noon + timedelta(minutes=10))
+    first, changed = (says(message) for message in kept.messages)
+    told = {uid: number for _method, uid, number in first}
+    assert [method for method, _uid, _number in first] == ["REQUEST"] * 3
+    assert [method for method, _uid, _number in changed] == ["REQUEST", "REQUEST", "CANCEL"]
+    assert [uid for _method, uid, _number in changed] == list(told)
+    assert [number - told[uid] for _method, uid, number in changed] == [0, 1, 1]
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_itinerary_has_all_dates_a_link_and_a_calendar(course):
     with mail_server() as (kept, port):
@@ -85,9 +118,9 @@ def test_the_itinerary_has_all_dates_a_link_and_a_calendar(course):
     stop = links.unsubscribe_address("https://visits.example.org", KEY, point.id)
     assert message["List-Unsubscribe"] == f"<{stop}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    [calendar] = [part for part in message.walk() if part.get_content_type() == "text/calendar"]
-    events = Calendar.from_ical(calendar.get_payload(decode=True)).walk("VEVENT")
-    assert [event["DTSTART"].dt for event in events] == STARTS
+    files = calendars(message)
+    assert [file["METHOD"] for file in files] == ["REQUEST"] * 3
+    assert [event["DTSTART"].dt for file in files for event in file.walk("VEVENT")] == STARTS
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -146,7 +179,7 @@ def test_whoever_has_no_date_left_is_told_so(house, course):
     [_, message] = kept.messages
     assert "No date is left" in message.get_body(("plain",)).get_content()
     assert "Mar" not in message.get_body(("plain",)).get_content()
-    assert all(part.get_content_type() != "text/calendar" for part in message.walk())
+    assert [method for method, _uid, _number in says(message)] == ["CANCEL"] * 3
 
 
 def test_a_message_about_a_change_that_comes_too_late_does_not_say_that_none_is_left(house, course):

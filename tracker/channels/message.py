@@ -1,6 +1,7 @@
 """One message, and what became of a try to send it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.headerregistry import Address
@@ -29,7 +30,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,19
 class Message:
     """What one person is told: all of it by e-mail, or only `short` by a text.
 
-    `unsubscribe` is where a POST of one click ends all messages (RFC 8058), `calendar` an iCalendar file.
+    `unsubscribe` is where a POST of one click ends all messages (RFC 8058), `calendars` are files for what the patient
+    has in her calendar.
     """
 
     id: UUID  # the reminder's: every try carries the same Message-ID, so that a receiver can tell a second copy
@@ -40,7 +42,7 @@ class Message:
     text: str
     html: str
     written_at: datetime
-    calendar: bytes | None = None
+    calendars: tuple[bytes, ...] = ()
     short: str = ""
     unsubscribe: str | None = None
     epoch: int = 0  # of the lease it leaves under: with the id, a receipt tells which try it speaks of
@@ -69,13 +71,7 @@ class Message:
             email[name] = value
         email.set_content(self.text)
         email.add_alternative(self.html, subtype="html")
-        if self.calendar is not None:
-            # The part says by which method, as the file does (RFC 6047 §2.4): clients go by the part.
-            says = _METHOD.search(self.calendar)
-            method = {"method": says[1].decode()} if says else {}
-            email.add_attachment(
-                self.calendar, maintype="text", subtype="calendar", filename="appointments.ics", params=method
-            )
+        _add_calendars(email, self.calendars)
         return email
 
     def as_text(self) -> Cut:
@@ -93,6 +89,24 @@ class Message:
     def as_bytes(self) -> bytes:
         """Return the e-mail as it goes over the wire. Raises ValueError as `as_email` does."""
         return self.as_email().as_bytes(policy=_WIRE)
+
+
+def _add_calendars(email: EmailMessage, calendars: Sequence[bytes]) -> None:
+    """Add calendar files where the common clients look for them.
+
+    Outlook and Gmail offer to add what is an alternative to the words; Apple Mail and telephones open attachments. So
+    the first is both. A part says by which method, as its file does (RFC 6047 §2.4): clients go by the part.
+    """
+    for number, calendar in enumerate(calendars):
+        says = _METHOD.search(calendar)
+        method = {"method": says[1].decode()} if says else {}
+        name = f"invite-{number + 1}.ics" if number else "invite.ics"
+        if number:
+            email.add_attachment(calendar, maintype="text", subtype="calendar", filename=name, params=method)
+        else:
+            email.add_alternative(calendar.decode(), subtype="calendar", params=method)
+            # Of another type, or some would take it for a second invitation.
+            email.add_attachment(calendar, maintype="application", subtype="ics", filename=name)
 
 
 def _safe(value: str) -> str:

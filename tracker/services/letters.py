@@ -14,17 +14,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.models import Clinic, ContactPoint, Patient, PatientLink, Reminder, UserAccount, Visit
+from tracker.models import Clinic, ContactPoint, Patient, PatientLink, Reminder, Task, UserAccount, Visit
 from tracker.rules import cadence, routing
 from tracker.rules.cadence import Fit, Purpose, QuietHours
 from tracker.rules.delivery import LATE, LIVE, Event, thread
 from tracker.rules.routing import Limits, Used
 from tracker.rules.settings import Settings
-from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, TaskStatus, VisitStatus
 from tracker.services import addresses, links
 from tracker.services import settings as numbers
 from tracker.text import gettext as _
 
+ASKED_WITHIN = timedelta(days=2)  # a next-day check-in speaks of yesterday, wherever the patient lives
 LOOK_AGAIN = timedelta(minutes=30)  # at a visit that should be over and isn't recorded as such
 # A text in one of these states has left, or may have.
 LEFT = frozenset({ReminderStatus.SENDING, ReminderStatus.ACCEPTED, ReminderStatus.DELIVERED})
@@ -70,6 +71,7 @@ class Letter:
     user_id: UUID | None = None
     contact_id: UUID | None = None  # the patient's address
     visits: tuple[VisitTime, ...] = ()  # those to come (itinerary; none if all are off), else the one it is about
+    off: tuple[VisitTime, ...] = ()  # that she may have in her calendar, and that take place no more
     link: PatientLink | None = None
     course_id: UUID | None = None
     versions: int = 0  # of all visits of the course: any change makes it another number
@@ -102,6 +104,7 @@ class _Known:
     users: dict[UUID, UserAccount] = field(default_factory=dict)
     clinics: dict[UUID, Clinic] = field(default_factory=dict)
     numbers: dict[UUID, Settings] = field(default_factory=dict)
+    asked: Collection[UUID] = frozenset()  # tasks that are open still
     ways: Collection[ReminderChannel] = addresses.BY_ANY
 
 
@@ -134,6 +137,7 @@ def _gather(session: Session, rows: Sequence[Reminder], now: datetime) -> _Known
     known.links = links.of_courses(session, courses)
     known.patients = {one.id: one for one in session.scalars(select(Patient).where(Patient.id.in_(patients)))}
     known.users = _users(session, rows)
+    known.asked = _asked(session, rows)
     for point in session.scalars(addresses.in_use(patients)):
         known.points[point.patient_id].append(point)
     for patient_id, text_id, at in session.execute(_texts(patients, now)):
@@ -153,6 +157,13 @@ def _users(session: Session, rows: Iterable[Reminder]) -> dict[UUID, UserAccount
     ids = {row.user_id for row in rows if row.user_id}
     query = select(UserAccount).where(UserAccount.id.in_(ids))
     return {user.id: user for user in session.scalars(query)} if ids else {}
+
+
+def _asked(session: Session, rows: Iterable[Reminder]) -> Collection[UUID]:
+    """Return which of the questionnaires asked for are still to be filled in."""
+    ids = {row.task_id for row in rows if row.task_id}
+    query = select(Task.id).where(Task.id.in_(ids), Task.status == TaskStatus.OPEN)
+    return frozenset(session.scalars(query)) if ids else frozenset()
 
 
 def _texts(patients: Collection[UUID], now: datetime) -> Any:
@@ -179,7 +190,7 @@ def _found(row: Reminder, lease: Lease, known: _Known, now: datetime) -> Found:
     visits = known.visits[row.course_id] if row.course_id else []
     told = _told(row, visits)
     zone = _zone(row, known)
-    verdict = _out_of_place(row, visits, told, now) or _overtaken(row, known, now)
+    verdict = _out_of_place(row, known, visits, told, now) or _overtaken(row, known, now)
     verdict = verdict or _quiet(row, zone, QuietHours.of(known.numbers[row.clinic_id]), now)
     return verdict or _to_patient(row, lease, known, zone, told, now)
 
@@ -199,9 +210,13 @@ def _to_come(visit: Visit) -> bool:
     return visit.status in cadence.AHEAD and visit.lost_at is None
 
 
-def _out_of_place(row: Reminder, visits: Sequence[Visit], told: Sequence[Visit], now: datetime) -> Verdict | None:
-    if row.purpose is Purpose.QUESTIONNAIRE:  # asked for by a task, whatever visits there are
-        return None
+def _out_of_place(
+    row: Reminder, known: _Known, visits: Sequence[Visit], told: Sequence[Visit], now: datetime
+) -> Verdict | None:
+    if row.task_id is not None:  # asked for by a task, whatever visits there are
+        return (
+            None if row.task_id in known.asked else Verdict(Event.CANCEL, _("It is answered, or not asked any more."))
+        )
     return _untimely(row, told, now) if told else _about_none(row, visits)
 
 
@@ -269,6 +284,7 @@ def _to_patient(
         point for point in points if addresses.CHANNELS[point.channel] is way.channel and addresses.is_open(point)
     )
     patient = known.patients[row.patient_id]
+    visits = known.visits[row.course_id] if row.course_id else []
     return Letter(
         lease=lease,
         purpose=row.purpose,
@@ -283,13 +299,31 @@ def _to_patient(
         why=way.why,
         patient_id=row.patient_id,
         contact_id=point.id,
-        visits=tuple(VisitTime(v.id, v.version, v.starts_at, v.ends_at) for v in told),
+        visits=tuple(map(_time, told)),
+        off=tuple(_time(visit) for visit in visits if _is_off(row, visit, now)),
         link=known.links.get(row.course_id) if row.course_id else None,
         course_id=row.course_id,
-        versions=sum(visit.version for visit in known.visits[row.course_id]) if row.course_id else 0,
+        versions=sum(visit.version for visit in visits),
         texts=len(texts),
-        asks_how=row.asks_how,
+        asks_how=row.asks_how and any(_was_here(visit, now) for visit in visits),
     )
+
+
+def _time(visit: Visit) -> VisitTime:
+    return VisitTime(visit.id, visit.version, visit.starts_at, visit.ends_at)
+
+
+def _is_off(row: Reminder, visit: Visit, now: datetime) -> bool:
+    """Whether a message is to take a visit out of the patient's calendar."""
+    if row.purpose is Purpose.CLOSED:
+        return visit.id == row.visit_id
+    off = visit.status is VisitStatus.CANCELLED or visit.lost_at is not None
+    return row.purpose is Purpose.CHANGED and off and visit.starts_at > now
+
+
+def _was_here(visit: Visit, now: datetime) -> bool:
+    """Whether a patient can be asked how she is since this visit, be it recorded as over or not."""
+    return visit.status in cadence.TREATED | cadence.UNDER_WAY and now - ASKED_WITHIN < visit.starts_at < now
 
 
 def _to_staff(row: Reminder, lease: Lease, known: _Known, now: datetime) -> Found:
