@@ -22,10 +22,12 @@ from tracker.web import (
     bedside,
     cadences,
     calendar,
+    channels,
     closing,
     courses,
     dragging,
     errors,
+    hooks,
     hours,
     incoming,
     messages,
@@ -59,6 +61,8 @@ PAGES = (
     portal,
     repair,
     closing,
+    channels,
+    hooks,
 )
 
 # Everything from here, nothing inline, nobody may frame us.

@@ -22,7 +22,7 @@ from tracker.errors import Busy
 from tracker.interop.mail import VERSIONS
 from tracker.rules.delivery import LEASE, Event
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel
-from tracker.services import breaker, delivery, letters, receipts, sending, sweeping
+from tracker.services import answers, breaker, delivery, letters, receipts, sending, sweeping
 from tracker.services.breaker import OPEN, Gate
 from tracker.services.delivery import Result
 from tracker.services.letters import Found, Lease, Letter, Verdict
@@ -102,7 +102,10 @@ class Worker:
     def _apply_receipts(self, now: datetime) -> Counter[str]:
         try:
             with db.transaction() as session:
-                return +Counter(receipts=receipts.apply(session, now=now))
+                done = receipts.apply(session, now=now)
+            with db.transaction() as session:
+                heard = answers.catch_up(session, now=now)
+            return +Counter(receipts=done, answers=heard)
         except Busy:
             raise
         except Exception:  # noqa: BLE001 - whatever it was

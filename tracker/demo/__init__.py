@@ -9,7 +9,7 @@ from tracker.demo.courses import runs
 from tracker.demo.days import at, working
 from tracker.demo.people import ACCOUNTS, PASSWORD, Account
 from tracker.demo.places import Places
-from tracker.services import reminders
+from tracker.services import reminders, sending
 
 __all__ = ["PASSWORD", "Made", "make"]
 
@@ -49,4 +49,5 @@ def make(day: date, clock: str = "11:42", *, key: bytes, base_url: str) -> Made:
         series = [history.again(session, one) for one in series]
         morning.tell(session, clinic, series)
         todo.plan(session, clinic, series, now)
+        sending.seal(session, now=now)
     return Made(today, now)

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     # Without a staff sign-in.
     PUBLIC = "public"  # anybody: sign-in page, health check
     PATIENT_LINK = "patient_link"  # whoever holds a patient's link
+    PROVIDER = "provider"  # the texts' provider, by its signature
 
     SIGNED_IN = "signed_in"  # any staff member: own password, sign out
     VIEW_DAY = "view_day"

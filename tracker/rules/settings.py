@@ -91,6 +91,8 @@ _ALL = (
     _s("prepare.food_hours", "No solid food before a visit for", "6", "hours", "2", "12", _FASTING),
     _s("prepare.drink_hours", "No drink before a visit for", "2", "hours", "1", "12", _FASTING),
     _s("safety.clock_clinic", "A suicide answer is seen to within, in the clinic", "15", "min", "5", "240", _OURS),
+    _s("channels.email", "Patients are written to by e-mail (0: no)", "1", "(yes)", "0", "1", _OURS),
+    _s("channels.sms", "Patients are written to by text (0: no)", "1", "(yes)", "0", "1", _OURS),
     _s("texts.a_day", "Texts to one patient in a day, at most", "1", "texts", "0", "10", _TEXTS),
     _s("texts.a_week", "Texts to one patient in seven days, at most", "3", "texts", "0", "30", _TEXTS),
     _s("digest.at", "Staff get their list of the day by e-mail at", "7.5", "o'clock", "5", "12", _OURS),

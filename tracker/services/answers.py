@@ -13,9 +13,11 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
-from tracker.models import Clinic, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent
+from tracker.models import Clinic, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent, new_id
 from tracker.rules import gsm, keywords
 from tracker.rules.cadence import Purpose
 from tracker.rules.keywords import Said
@@ -32,6 +34,7 @@ READ_WITHIN, AT_ONCE = timedelta(hours=4), timedelta(hours=1)
 SAID_AGAIN = timedelta(hours=12)  # "we read your text" is said once in this time: two machines must not talk all night
 # What asks to be confirmed. A "yes" to anything else is for a person.
 ASKS_TO_CONFIRM = frozenset({Purpose.VISIT, Purpose.SAME_DAY, Purpose.FIRST_VISIT, Purpose.ITINERARY, Purpose.CHANGED})
+STALE = timedelta(minutes=1)  # until then the web request that kept a text may still be at it
 MOST = 1600  # characters that providers pass on
 
 
@@ -66,10 +69,34 @@ class _Heard(_Came):
         return Teller(Actor(self.clinic.id, None, None, "patient by text"), _("by text"))
 
 
+def keep(session: Session, provider: str, external_id: str, raw: Mapping[str, str], *, now: datetime) -> ProviderEvent:
+    """Keep a text as it came, its signature verified; the same one again is the same row."""
+    row = {
+        "id": new_id(),
+        "provider": provider,
+        "external_id": external_id,
+        "kind": KIND,
+        "raw": json.dumps(dict(raw), sort_keys=True),
+        "received_at": now,
+    }
+    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
+    session.execute(insert(ProviderEvent).values(row).on_conflict_do_nothing())
+    it = (ProviderEvent.provider == provider, ProviderEvent.external_id == external_id, ProviderEvent.kind == KIND)
+    return session.scalars(select(ProviderEvent).where(*it)).one()
+
+
 def waiting(session: Session, *, limit: int = 100) -> list[ProviderEvent]:
     """Return texts that came and of which nothing was made yet, the oldest first."""
     query = select(ProviderEvent).where(ProviderEvent.kind == KIND, ProviderEvent.applied_at.is_(None))
     return list(session.scalars(query.order_by(ProviderEvent.received_at, ProviderEvent.id).limit(limit)))
+
+
+def catch_up(session: Session, *, now: datetime) -> int:
+    """Do what texts ask for that were kept and no more, because whoever kept them failed or died; return how many."""
+    left = [event for event in waiting(session) if event.received_at < now - STALE]
+    for event in left:
+        text(session, event, now=now)
+    return len(left)
 
 
 def inbound(raw: str) -> Inbound:

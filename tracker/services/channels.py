@@ -85,12 +85,11 @@ def _way(session: Session, actor: Actor, way: ReminderChannel, chosen: bool, sta
         Reminder.channel == way,
         Reminder.status.in_((ReminderStatus.ACCEPTED, ReminderStatus.DELIVERED)),
     )
-    down = state if state is not None and state.down_since is not None else None
     return Way(
         channel=way,
         used=chosen,
-        down_since=down and down.down_since,
-        retry_at=down and down.retry_at,
+        down_since=state.down_since if state else None,
+        retry_at=state.retry_at if state else None,
         reason=state.reason if state else "",
         last_at=session.scalar(last),
     )

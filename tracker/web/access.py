@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, current_app, g, request, url_for
 
 from tracker import clock, text
+from tracker.channels.sms import is_signed
 from tracker.db import read, transaction
 from tracker.errors import NotFound
 from tracker.rules.permissions import Permission, allows
-from tracker.services import accounts, audit, portal
+from tracker.services import accounts, audit, portal, sending
 from tracker.text import gettext as _
 from tracker.web.forms import go_to, wants_part
 
@@ -25,6 +26,7 @@ FRESH = timedelta(minutes=5)
 TOUCH_EVERY = timedelta(seconds=30)
 COOKIE = "tracker"
 LANGUAGE_COOKIE = "language"  # of a patient's browser, if she switched
+MOST_OF_PROVIDER = 32 * 1024  # bytes: a text of ten parts, with all that is said of it, has 6,000
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -70,7 +72,7 @@ def install(app: Flask) -> None:
 
 
 def _guard() -> Response | None:
-    g.now, g.today, g.actor, g.clinic, g.signed_in = clock.now(), None, None, None, None
+    g.now, g.today, g.actor, g.clinic, g.signed_in, g.pause = clock.now(), None, None, None, None, None
     text.speak(text.STAFF)
     asked = _asked()
     if request.method not in SAFE_METHODS and not (asked and asked.cross_site) and not same_origin():
@@ -80,6 +82,9 @@ def _guard() -> Response | None:
     if asked is None:
         abort(403)
     if request.endpoint == "static":
+        return None
+    if asked.permission is Permission.PROVIDER:
+        _prove_provider()
         return None
     if asked.permission is Permission.PATIENT_LINK:
         _resume_guest()
@@ -114,6 +119,7 @@ def _resume() -> None:
         if g.signed_in:
             g.actor, g.clinic = g.signed_in.actor, g.signed_in.clinic
             g.today = g.now.astimezone(g.clinic.zone).date()
+            g.pause = sending.pause(session)
 
 
 def _resume_guest() -> None:
@@ -140,6 +146,16 @@ def speak_to_patient(language: str = text.STAFF) -> None:
     """Speak the language that this browser was switched to, else the patient's, if we can."""
     chosen = request.args.get("language") or request.cookies.get(LANGUAGE_COOKIE, "")
     text.speak(next((one for one in (chosen, language) if one in text.SPOKEN), text.STAFF))
+
+
+def _prove_provider() -> None:
+    """Turn away whoever doesn't sign as the texts' provider does: over our public address and every field."""
+    request.max_content_length = MOST_OF_PROVIDER
+    config = current_app.config["TRACKER"]
+    address = config.base_url + request.full_path.removesuffix("?")
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if not is_signed(config.sms_token, address, request.form.items(multi=True), signature):
+        abort(403)
 
 
 def _refusal(asked: Access) -> Response | None:

@@ -1,4 +1,4 @@
-"""The ways by which the clinic writes: which it uses, how each stands, a test to oneself, and sending again after a pause."""
+"""By which ways the clinic writes, how each stands, a test to oneself, and sending again after a pause."""
 
 from dataclasses import dataclass
 

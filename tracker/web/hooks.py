@@ -1,7 +1,7 @@
 """What the texts' provider tells us: what became of a text, and what patients answer.
 
-It signs what it sends; the guard has looked at that. It is kept as it came before anything is made of it, so that nothing is lost if the rest fails:
-the worker makes up for it, and told twice it counts once.
+It signs what it sends; the guard has looked at that. It is kept as it came before anything is made of it, so that
+nothing is lost if the rest fails: the worker makes up for it, and told twice it counts once.
 """
 
 import logging
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 def receipt(reminder_id: UUID, epoch: int) -> ResponseReturnValue:
     """Keep what became of a text; the address says of which try."""
     said = dict(request.form.items())
-    told = Told(PROVIDER, _line(said, "MessageSid"), _line(said, "MessageStatus"), said, reminder_id, epoch)
+    told = Told(PROVIDER, _word(said, "MessageSid"), _word(said, "MessageStatus"), said, reminder_id, epoch)
     with transaction() as session:
         receipts.keep(session, told, now=g.now)
     _make_of_it(lambda session: receipts.apply(session, now=g.now))
@@ -42,13 +42,12 @@ def receipt(reminder_id: UUID, epoch: int) -> ResponseReturnValue:
 def answer() -> ResponseReturnValue:
     """Keep what a patient wrote, do what it asks for, and say what there is to say to it."""
     said = dict(request.form.items())
-    sid = _line(said, "MessageSid")
     with transaction() as session:
-        event = receipts.keep_answer(session, PROVIDER, sid, said, now=g.now)
+        event = answers.keep(session, PROVIDER, _word(said, "MessageSid"), said, now=g.now)
     return _twiml(_make_of_it(lambda session: answers.text(session, event, now=g.now)))
 
 
-def _line(said: dict[str, str], name: str) -> str:
+def _word(said: dict[str, str], name: str) -> str:
     """Return a field that has to be there, and fits."""
     found = said.get(name, "")
     if not 0 < len(found) <= 64 or not found.isprintable():
@@ -56,16 +55,17 @@ def _line(said: dict[str, str], name: str) -> str:
     return found
 
 
-def _make_of_it(do: Callable[[Session], str | int | None]) -> str:
+def _make_of_it(do: Callable[[Session], object]) -> object:
     try:
         with transaction() as session:
-            return str(do(session) or "")
+            return do(session)
     except Exception as error:  # noqa: BLE001 - whatever it was: it is kept, and the worker tries again
+        # Its text may quote the patient; the type is enough to look for it.
         _log.error("what the provider told is kept and waits: %s", type(error).__name__)
-        return ""
+        return None
 
 
-def _twiml(reply: str = "") -> Response:
-    message = f"<Message>{escape(reply)}</Message>" if reply else ""
+def _twiml(reply: object = None) -> Response:
+    message = f"<Message>{escape(reply)}</Message>" if isinstance(reply, str) and reply else ""
     said = f'<?xml version="1.0" encoding="UTF-8"?><Response>{message}</Response>'
     return Response(said, mimetype="text/xml")
