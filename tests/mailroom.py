@@ -76,19 +76,27 @@ def _book(session: Session, house: House, patient_id: UUID, starts: Sequence[dat
     return course.id
 
 
-def many(house: House, count: int, start: datetime) -> None:
-    """Book one visit each for many patients, in one transaction."""
+def number(house: House, patient_id: UUID, digits: str) -> ContactPoint:
+    """Return a patient's number for texts; she agreed to them."""
+    point = address(house, patient_id, digits)
+    point.channel = ContactChannel.SMS
+    return point
+
+
+def many(house: House, count: int, start: datetime, *, texts: bool = False, booked_at: datetime = NOW) -> None:
+    """Book one visit each for many patients, in one transaction; with `texts` every second one has only a telephone."""
     with db.transaction() as session:
-        for number in range(count):
-            resource = Resource(clinic_id=house.clinic.id, kind=ResourceKind.PATIENT, name=f"P{number}")
+        for n in range(count):
+            name = f"P{n}" if booked_at == NOW else f"P{n} {booked_at:%m%d}"
+            resource = Resource(clinic_id=house.clinic.id, kind=ResourceKind.PATIENT, name=name)
             session.add(resource)
             session.flush()
             session.add(
                 Patient(
                     id=resource.id,
                     clinic_id=house.clinic.id,
-                    chart_number=f"P{number}",
-                    given_name=f"P{number}",
+                    chart_number=name,
+                    given_name=f"P{n}",
                     family_name="Test",
                     search_text="",
                     birth_date=NOW.date(),
@@ -97,8 +105,10 @@ def many(house: House, count: int, start: datetime) -> None:
                 )
             )
             session.flush()
-            session.add(address(house, resource.id, f"p{number}@example.org"))
-            _book(session, house, resource.id, [start], NOW)
+            by_text = texts and n % 2
+            reached = number(house, resource.id, f"+1970{n:07}") if by_text else None
+            session.add(reached or address(house, resource.id, f"p{n}@example.org"))
+            _book(session, house, resource.id, [start], booked_at)
 
 
 def plan(house: House, course_id: UUID, *, now: datetime) -> reminders.Planned:

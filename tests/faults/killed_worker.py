@@ -1,39 +1,65 @@
-"""A real worker in a process of its own, killed by SIGKILL at a step of its n-th message.
+"""A real worker in a process of its own, killed or stopped at a step of its n-th message.
 
-`python -m tests.faults.killed_worker URL PORT SECONDS STEP NTH [GUARD]`: one tick at NOW + SECONDS. Before it dies it
-says which message it was at. A GUARD named is taken out, to show what it is there for.
+Before it dies it says which message it was at. A guard named is taken out, to show what it is there for.
 """
 
 import os
 import signal
 import socket
-import sys
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from typing import Any
 
 from sqlalchemy import update
 
 from tests.conftest import NOW
-from tracker import db
-from tracker.channels import smtp
+from tests.sms_provider import NUMBER, SID, TOKEN
+from tracker import db, dispatch
+from tracker.channels import sms, smtp
+from tracker.channels.sms import Account, Sms
 from tracker.channels.smtp import Server, Smtp
 from tracker.compose import Desk
 from tracker.dispatch import Worker
+from tracker.errors import Busy
 from tracker.models import Reminder
 from tracker.rules.delivery import Event
-from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
-from tracker.services import delivery
+from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
+from tracker.services import delivery, sweeping
 
 SECONDS = 10.0
+CALLBACK = "https://visits.example.org"
+DESK = Desk(b"k" * 32, CALLBACK, "visits@clinic.example")
+LONGEST = 240.0  # seconds that one goes on ticking
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to do: one tick at NOW + `seconds`, or ticks until nothing waits."""
+
+    url: str
+    mail: int  # the port of the mail server
+    texts: str = ""  # where the provider of texts is
+    seconds: float = 0.0
+    step: str = "none"
+    nth: int = 1
+    how: int = signal.SIGKILL  # what it gets at that step
+    guard: str = ""
+    lease: float | None = None  # seconds, where it isn't the usual one
+    at_once: int = 50
+    until_done: bool = False
+    busy_after: int = db.WAIT  # seconds that SQLite waits for another's write
 
 
 class Killer:
-    """Counts how often a step is reached, and ends the process there."""
+    """Counts how often a step is reached, and ends (or stops) the process there."""
 
-    def __init__(self, step: str, nth: int) -> None:
-        self.step, self.left = step, nth
+    def __init__(self, job: Job, say: Connection) -> None:
+        self.step, self.left, self.how = job.step, job.nth, job.how
         self.at = ""
+        self._say = say
 
     def reach(self, step: str) -> None:
         """Die here, if here is where to die."""
@@ -41,8 +67,12 @@ class Killer:
             return
         self.left -= 1
         if self.left == 0:
-            print(self.at, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.tell()
+            os.kill(os.getpid(), self.how)
+
+    def tell(self) -> None:
+        """Say which message we are at."""
+        self._say.send(self.at)
 
     def around(self, owner: Any, name: str, before: str = "", after: str = "") -> None:
         """Reach steps before and after each call of a function."""
@@ -59,7 +89,7 @@ class Killer:
 
 def place(killer: Killer) -> None:
     """Put the steps where they are on the way of a message."""
-    send_all, settled, mark = Worker._send_all, Worker._settled, delivery.mark
+    send_all, settled, mark, record = Worker._send_all, Worker._settled, delivery.mark, delivery.record
 
     def taken(self: Worker, leases: Any, at: Any) -> Any:
         for lease in leases:
@@ -70,7 +100,7 @@ def place(killer: Killer) -> None:
     def marking(session: Any, letter: Any, **more: Any) -> bool:
         killer.at = str(letter.lease.reminder_id)
         if killer.step == "random":  # the end comes from outside, without warning
-            print(killer.at, flush=True)
+            killer.tell()
         killer.reach("looked")
         marked = mark(session, letter, **more)
         killer.reach("marking")
@@ -89,14 +119,13 @@ def place(killer: Killer) -> None:
         killer.at = str(lease.reminder_id)
         killer.reach("recording")
 
-    record = delivery.record
     Worker._send_all, Worker._settled = taken, written_down
     delivery.mark, delivery.record = marking, recording
-    place_at_the_server(killer)
+    _place_at_the_mail_server(killer)
+    _place_at_the_provider(killer)
 
 
-def place_at_the_server(killer: Killer) -> None:
-    """Put the steps where they are in the conversation with the mail server."""
+def _place_at_the_mail_server(killer: Killer) -> None:
     killer.around(smtp.Smtp, "send", before="marked", after="answered")
     killer.around(smtp._Line, "mail", before="connected")
     send = smtp._Line.send
@@ -112,6 +141,28 @@ def place_at_the_server(killer: Killer) -> None:
 
     if killer.step in ("body sent", "handed over"):
         smtp._Line.send = sent
+
+
+def _place_at_the_provider(killer: Killer) -> None:
+    killer.around(sms.Sms, "send", before="marked", after="answered")
+    connect, read = sms._connect, sms._Answer.read
+
+    def connected(account: Any, deadline: Any) -> Any:
+        sock = connect(account, deadline)
+        killer.reach("connected")
+        if killer.step == "body sent":
+            if killer.left == 1:
+                sock.sendall(b"POST /2010")  # and no more than that
+            killer.reach("body sent")
+        return sock
+
+    def peeked(sock: Any, deadline: Any) -> Any:
+        if killer.step == "handed over":
+            sock.recv(1, socket.MSG_PEEK)
+            killer.reach("handed over")
+        return read(sock, deadline)
+
+    sms._connect, sms._Answer.read = connected, peeked
 
 
 def without_mark() -> None:
@@ -149,20 +200,69 @@ def without_release() -> None:
     delivery.change = forgetful
 
 
-GUARDS = {"mark": without_mark, "doubt": without_doubt, "release": without_release}
+def without_epoch() -> None:
+    """Write down what became of a message, whoever has it now."""
+    delivery._mine = lambda lease: (Reminder.id == lease.reminder_id,)
 
 
-def main(url: str, port: str, seconds: str, step: str, nth: str, guard: str = "") -> None:
-    """Run one tick, as far as it goes."""
-    if guard:
-        GUARDS[guard]()
-    place(Killer(step, int(nth)))
-    db.configure(url)
-    channels = {ReminderChannel.EMAIL: Smtp(Server("127.0.0.1", int(port), "none"), seconds=SECONDS)}
-    sender = Worker(channels, Desk(b"k" * 32, "https://visits.example.org", "visits@clinic.example"), name="killed")
-    print("ready", flush=True)
-    sender.tick(NOW + timedelta(seconds=float(seconds)))
+def without_patience() -> None:
+    """Give up what was sent and can't be written down at once."""
+    dispatch.Worker._settled = _impatient
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _impatient(self: Any, before: Any, queue: Any, at: Any) -> Any:
+    with db.transaction() as session:
+        return self._turn(session, before, queue, at())
+
+
+def without_stages() -> None:
+    """Take silence after the message was handed over for a refusal."""
+    dispatch._OUTCOMES[dispatch.End.UNKNOWN] = AttemptOutcome.DEFERRED
+
+
+GUARDS = {
+    "mark": without_mark,
+    "doubt": without_doubt,
+    "release": without_release,
+    "epoch": without_epoch,
+    "patience": without_patience,
+    "stages": without_stages,
+}
+
+
+def run(job: Job, say: Connection) -> None:
+    """Work, as far as it goes."""
+    if job.guard in GUARDS:
+        GUARDS[job.guard]()
+    if job.lease is not None:
+        delivery.LEASE = dispatch.LEASE = timedelta(seconds=job.lease)
+    dispatch.AT_ONCE, db.WAIT = job.at_once, job.busy_after
+    place(Killer(job, say))
+    db.configure(job.url)
+    channels: dict[Any, Any] = {
+        ReminderChannel.EMAIL: Smtp(Server("127.0.0.1", job.mail, "none"), seconds=SECONDS),
+    }
+    if job.texts:
+        account = Account(SID, TOKEN, NUMBER, CALLBACK, job.texts)
+        channels[ReminderChannel.SMS] = Sms(account, seconds=SECONDS)
+    worker = Worker(channels, DESK, name=f"worker {os.getpid()}")
+    at = dispatch.running(NOW + timedelta(seconds=job.seconds))
+    say.send("ready")
+    if job.until_done:
+        _until_done(worker, at)
+    else:
+        worker.tick(at())
+
+
+def _until_done(worker: Worker, at: Callable[[], datetime]) -> None:
+    """Tick as the clock process does, every half second, until nothing waits."""
+    until = time.monotonic() + LONGEST
+    while time.monotonic() < until:
+        try:
+            worker.tick(at())
+            with db.read() as session:
+                if not sweeping.waits(session, now=at()):
+                    return
+        except Busy:
+            pass
+        time.sleep(0.5)

@@ -1,19 +1,21 @@
-"""Kill a worker again and again, then hold what the database says against what the mail server has."""
+"""Kill workers again and again, then hold what the database says against what mail server and provider have."""
 
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import make_clinic
+from tests.faults.killed_worker import CALLBACK, Job, run
+from tests.fresh import FRESH
 from tests.mail_server import Kept, mail_server
-from tests.report import ROOT
+from tests.sms_provider import Provider
 from tracker.models import Task
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE
@@ -34,7 +36,39 @@ EXPECTED = {
 }
 RANDOM = "random"
 PAUSE = LEASE + timedelta(seconds=30)  # between two workers
-LONGEST = 120.0  # seconds for one worker
+LONGEST = 300.0  # seconds for one worker
+
+
+class Running:
+    """A worker in its process."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._heard, said = FRESH.Pipe(duplex=False)
+        self.process: Any = FRESH.Process(target=run, args=(job, said), daemon=True)
+        self.process.start()
+        said.close()
+        assert self._heard.poll(LONGEST), "a worker did not start"
+        assert self._heard.recv() == "ready"
+
+    def hear(self) -> str:
+        """Return the next message that it says it is at."""
+        assert self._heard.poll(LONGEST), f"{self.job.step}: nothing was heard"
+        return self._heard.recv()
+
+    def end(self) -> str | None:
+        """Wait until it is dead or done; return the message it was at ("" for none), None if it ended by itself."""
+        at = ""
+        try:
+            with suppress(EOFError):
+                while True:
+                    at = self.hear()
+            self.process.join(LONGEST)
+        finally:
+            self.process.kill()
+            self.process.join()
+        assert self.process.exitcode in (0, -9), f"{self.job.step}: the worker fell over"
+        return at if self.process.exitcode else None
 
 
 @dataclass
@@ -51,51 +85,70 @@ class Verdict:
     surprises: list[str] = field(default_factory=list)
 
 
-def kill(url: str, steps: Sequence[str], *, each: int, chance: random.Random, guard: str = "") -> Verdict:
+def kill(
+    url: str,
+    steps: Sequence[str],
+    *,
+    each: int,
+    chance: random.Random,
+    guard: str = "",
+    at_once: int = 1,
+    messages: int = 0,
+) -> Verdict:
     """Kill one worker at each of `steps`, let a last one finish, and judge. The database at `url` is configured.
+
+    Half of the messages are letters, half are texts.
 
     Args:
         each: Messages that a worker gets through before it dies, at most.
         guard: What is taken out.
+        at_once: How many work, and die, side by side.
+        messages: How many there are, where that isn't enough for each worker.
     """
     house = make_clinic()
-    count = each * len(steps) + each
-    mailroom.many(house, count, NOW + timedelta(days=7))
+    mailroom.many(house, messages or each * len(steps) + each, NOW + timedelta(days=7), texts=True)
     died: dict[str, str] = {}
     kills = 0
-    with mail_server() as (kept, port):
-        for number, step in enumerate(steps):
-            seconds = number * PAUSE.total_seconds()
-            victim = _run(url, port, seconds, step, chance.randint(1, each), guard)
-            kills += victim is not None
-            if victim:
-                died[victim] = step  # it may have died before, at another step
+    with mail_server() as (kept, port), Provider() as provider:
+        base = {"url": url, "mail": port, "texts": provider.account(callback=CALLBACK).api, "guard": guard}
+        waves = [steps[n : n + at_once] for n in range(0, len(steps), at_once)]
+        for number, wave in enumerate(waves):
+            base["seconds"] = number * PAUSE.total_seconds()
+            running = [Running(Job(**base, step=step, nth=chance.randint(1, each))) for step in wave]
+            _strike(running, chance)
+            for worker in running:
+                victim = worker.end()
+                kills += victim is not None
+                if victim:
+                    died[victim] = worker.job.step  # it may have died before, at another step
         for more in (0, 1):
-            _run(url, port, (len(steps) + more) * PAUSE.total_seconds(), "none", 1, guard)
-    return _judge(kept, died, kills)
+            base["seconds"] = (len(waves) + more) * PAUSE.total_seconds()
+            for worker in [Running(Job(**base)) for _ in range(at_once)]:
+                worker.end()
+    return judge(counted(kept, provider), died, kills)
 
 
-def _run(url: str, port: int, seconds: float, step: str, nth: int, guard: str) -> str | None:
-    """Run a worker until it is dead or done; return the message it was at ("" for none), None if it ended by itself."""
-    command = [sys.executable, "-m", "tests.faults.killed_worker", url, str(port), str(seconds), step]
-    command += [str(nth), *([guard] if guard else [])]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        assert process.stdout.readline() == "ready\n", f"the worker did not start: {step}"
-        if step == RANDOM:
-            time.sleep(0.1 * nth)  # anywhere
-            process.kill()
-        said, _ = process.communicate(timeout=LONGEST)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode in (0, -9), f"{step}: the worker fell over"
-    return (said.split() or [""])[-1] if process.returncode else None
+def _strike(running: Sequence[Running], chance: random.Random) -> None:
+    """Kill those that are to die anywhere, somewhere on the way of their next message."""
+    for worker in running:
+        if worker.job.step == RANDOM:
+            with suppress(EOFError):
+                for _ in range(worker.job.nth):
+                    worker.hear()
+            time.sleep(chance.random() * 0.02)
+            worker.process.kill()
 
 
-def _judge(kept: Kept, died: dict[str, str], kills: int) -> Verdict:
+def counted(kept: Kept, provider: Provider | None = None) -> Counter[str]:
+    """Return how often each message arrived, by its id."""
     got = Counter(message["Message-ID"].strip("<>").partition("@")[0] for message in kept.messages)
+    if provider:
+        got += Counter(text["StatusCallback"].split("/")[-2] for text in provider.sent)
+    return got
+
+
+def judge(got: Counter[str], died: dict[str, str], kills: int = 0) -> Verdict:
+    """Hold the database against what arrived."""
     rows = [row for row in mailroom.messages() if row.purpose == Purpose.ITINERARY]
     told = {task.key for task in mailroom.rows(Task) if task.kind == "uncertain"}
     verdict = Verdict(kills=kills, messages=len(rows), sent=sum(got.values()))

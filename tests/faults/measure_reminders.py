@@ -1,45 +1,30 @@
-"""A worker killed fifty times at every step of a send and anywhere, on both databases."""
+"""Workers killed two hundred times, four at a time, at every step of a send and anywhere, on both databases."""
 
 import random
-import shutil
 import sys
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
 
-from tests.conftest import upgrade
+from tests.faults.databases import New, for_each, on_each
 from tests.faults.killing import Verdict, kill, plan
-from tests.postgres import Cluster, binaries
-from tracker import db
 
-KILLS = 50
-_KINDS = ("sqlite", "postgres")
-LIMITS = {f"reminder_{name}_{kind}": 0.0 for kind in _KINDS for name in ("lost", "doubled", "untold", "surprises")} | {
-    f"reminder_uncertain_{kind}": float(KILLS) for kind in _KINDS
-}  # one message is in flight at a time
+KILLS, MESSAGES, AT_ONCE, EACH = 210, 2100, 4, 10
+# One message is in flight at a time in each worker.
+LIMITS = for_each(reminder_lost=0, reminder_doubled=0, reminder_untold=0, reminder_surprises=0) | for_each(
+    reminder_uncertain=KILLS
+)
+FLOORS = for_each(reminder_kills=200, reminder_messages=2000)
 
 
 def measure() -> dict[str, float]:
     """Kill on SQLite, and on PostgreSQL where the machine has it."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="tracker-kills-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        numbers = _killed("sqlite", f"sqlite:///{folder}/tracker.db")
-        if binaries():
-            cluster = Cluster()
-            stack.callback(cluster.remove)
-            numbers |= _killed("postgres", cluster.url("postgres"))
-        return numbers
+    return on_each(_killed)
 
 
-def _killed(kind: str, url: str) -> dict[str, float]:
-    upgrade(url)
-    engine = db.configure(url)
-    verdict = kill(url, list(plan(KILLS)), each=4, chance=random.Random(3))
-    engine.dispose()
+def _killed(new: New) -> dict[str, float]:
+    steps = list(plan(KILLS))
+    verdict = kill(new(), steps, each=EACH, chance=random.Random(3), at_once=AT_ONCE, messages=MESSAGES)
     for surprise in verdict.surprises:
-        print(f"{kind}: {surprise}", file=sys.stderr)
-    return {f"reminder_{name}_{kind}": value for name, value in _numbers(verdict).items()}
+        print(f"{new.kind}: {surprise}", file=sys.stderr)
+    return {f"reminder_{name}": value for name, value in _numbers(verdict).items()}
 
 
 def _numbers(verdict: Verdict) -> dict[str, float]:

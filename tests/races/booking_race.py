@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from multiprocessing import get_context
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +16,7 @@ from sqlalchemy import select, text
 from tests import claims
 from tests.conftest import NOW
 from tests.factories import House, make_clinic
+from tests.fresh import FRESH
 from tests.web.conftest import KEY, sign_in
 from tracker import clock, db
 from tracker.app import create_app
@@ -28,9 +28,6 @@ from tracker.services import capacity, clinic
 WRITERS = 16
 PATIENCE = 240  # seconds that anybody waits for the others
 FIRST = date(2026, 3, 9)  # a Monday after NOW
-# Processes without anything of this one; what they all need is imported once.
-FRESH = get_context("forkserver")
-FRESH.set_forkserver_preload(["tests.races.booking_race"])
 
 
 @dataclass

@@ -21,7 +21,8 @@ from sqlalchemy import select, text
 from tests import claims
 from tests.conftest import NOW
 from tests.factories import House, make_clinic
-from tests.races.booking_race import FRESH, PATIENCE, WRITERS, take_out_guard
+from tests.fresh import FRESH
+from tests.races.booking_race import PATIENCE, WRITERS, take_out_guard
 from tests.web.conftest import KEY, sign_in
 from tracker import clock, db, jobs
 from tracker.app import create_app
