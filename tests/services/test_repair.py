@@ -246,3 +246,19 @@ def test_a_worker_that_died_leaves_its_work_to_another(diary):
         job_rows.finish(session, dead, None, now=later, failed=True)
     with db.read() as session:
         assert session.get_one(Job, job.id).status is JobStatus.DONE
+
+
+def test_nobody_gets_a_place_so_soon_that_she_could_not_prepare(diary):
+    """In the morning the room fails; the afternoon is free in another one, but who comes fasts from midnight on."""
+    visits = [diary.visits(name)[0] for name in PEOPLE]
+    day = visits[0].starts_at.date()
+    early = min(visit.starts_at for visit in visits) - timedelta(hours=2)
+    for room in {visit.room_id for visit in visits}:
+        close(diary, day, next(name for name, one in diary.house.resources.items() if one == room))
+    with db.transaction() as session:
+        job = job_rows.start(session, diary.house.coordinator, damage.KIND, {"kept": []}, total=3, now=early)
+    assert jobs.do_one(lambda: early)
+    with db.read() as session:
+        found = repair.proposal(session, diary.house.coordinator, session.get_one(Job, job.id))
+        assert {row.visit.id for row in found.rows if row.lost} >= {visits[0].id}
+        assert all(row.to.starts_at >= early + timedelta(days=1) for row in found.rows)

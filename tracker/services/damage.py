@@ -24,6 +24,8 @@ from tracker.services.affected import Affected, affected
 KIND = "repair"
 AHEAD = timedelta(weeks=5)  # how far beyond the last lost visit places are looked for
 NEAR = timedelta(days=8)  # whose visits are that near to a lost one may be asked to move
+# Who comes within a day is fasting soon and has a driver: nobody else's visit is moved so late, and none to so soon.
+NOTICE = timedelta(hours=24)
 PLANNED = TypeAdapter(PlannedVisit)
 
 
@@ -63,7 +65,7 @@ def load(session: Session, actor: Actor, args: Mapping[str, Any], *, now: dateti
         _standings(course, [_standing(v, claims[v.id], gone, kept) for v in visits if v.course_id == course.id], first)
         for course in courses
     ]
-    return Damage(free, tuple(standings), now)
+    return Damage(free, tuple(standings), now + NOTICE)
 
 
 def _visits_near(session: Session, actor: Actor, lost: Sequence[Affected]) -> list[Visit]:
