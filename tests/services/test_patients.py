@@ -5,6 +5,8 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from tests import mailroom
+from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db
 from tracker.errors import NotFound, Refused, Stale
@@ -303,3 +305,24 @@ def test_what_a_patient_stopped_is_given_back_only_in_her_words(house, now):
 @pytest.mark.parametrize("channel", ContactChannel)
 def test_every_wording_with_her_words_fits_its_column(channel):
     assert len(consent_wording(channel, 10)) + MOST_WORDS + 3 <= 200
+
+
+def test_another_zone_moves_what_waits_out_of_the_patients_night(house):
+    """9:00 in Denver is 6:00 in Honolulu: what was to go then waits for 8:00 there."""
+    person = add(house, NOW, email="zoe@example.org", email_consent=True)
+    course = mailroom.series(house, person, NOW + timedelta(days=3))
+    before = {row.purpose: row.send_at for row in mailroom.messages(course)}
+    record = look(house, person)
+    said = {name: value for name, value in details_of(record).items() if value}
+    said |= {"zone_name": "Pacific/Honolulu", "version": record.patient.version}
+    with db.transaction() as session:
+        patients.edit(session, house.coordinator, person, command(EditPatient, **said), now=NOW)
+    after = {row.purpose: row.send_at for row in mailroom.messages(course)}
+    assert after["visit"] == before["visit"] + timedelta(hours=2)
+    assert look(house, person).patient.zone_name == "Pacific/Honolulu"
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+7", "EST", "America/Nowhere", "../../etc/passwd", ""])
+def test_a_zone_is_one_that_people_live_in(zone):
+    with pytest.raises(ValueError, match="time zone"):
+        command(zone_name=zone)

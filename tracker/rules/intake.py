@@ -5,11 +5,13 @@ import unicodedata
 from datetime import date
 from functools import cache
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from tracker.rules.fields import LINE, Command, Email, Line, PastDay, Phone, Tick, check_characters
 from tracker.text import gettext as _
+from tracker.text import say_zone
 
 _OTHER_NAMES = {
     "castilian": "es",
@@ -19,6 +21,10 @@ _OTHER_NAMES = {
     "filipino": "tl",
     "bengali": "bn",
 }
+# What stands before the place in a zone's name; the others are no places ("Etc/GMT+7", "EST").
+_CONTINENTS = frozenset(
+    {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+)
 NAME, CHART = 80, 40  # characters
 LISTED = 60  # lines
 # Where files write that somebody was asked and has none.
@@ -82,6 +88,28 @@ def _language(value: object) -> object:
     return code
 
 
+@cache
+def zones(country: str) -> list[tuple[str, str]]:
+    """Return the time zones people live in, with what each is called: those of `country` first, then all others."""
+    from babel.core import get_global  # 60 ms to load, for one page
+
+    own = {name for name, territory in get_global("zone_territories").items() if territory == country}
+    named = sorted(name for name in available_timezones() if name.partition("/")[0] in _CONTINENTS)
+    return [(name, _say_zone(name)) for name in sorted(named, key=lambda name: (name not in own, name))]
+
+
+def _say_zone(name: str) -> str:
+    where = name.partition("/")[2].replace("_", " ").replace("/", ", ")
+    zone = say_zone(ZoneInfo(name))
+    return where if "(" in zone else f"{where} ({zone})"  # a zone without a name of its own is said by its place
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones() or value.partition("/")[0] not in _CONTINENTS:
+        raise ValueError(_("Choose a time zone from the list."))
+    return value
+
+
 Name = Annotated[
     str, AfterValidator(_one_line), StringConstraints(min_length=1, max_length=NAME), AfterValidator(_name)
 ]
@@ -94,6 +122,8 @@ Language = Annotated[str, BeforeValidator(_language)]
 """A language by its English name or its code; kept as the code of ISO 639-1."""
 
 
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A time zone of the IANA list, `America/Denver`."""
 Listed = Annotated[str, AfterValidator(_list)]
 """Several things, one a line: at most 60 lines of 200 characters, none twice."""
 

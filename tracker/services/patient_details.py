@@ -14,7 +14,7 @@ from tracker.errors import Refused
 from tracker.models import Allergy, CareContact, ContactPoint, Medicine, Patient
 from tracker.rules import lookup
 from tracker.rules.fields import Email, Line, Phone, Tick
-from tracker.rules.intake import Person
+from tracker.rules.intake import Person, Zone
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import CareRole, ContactChannel, IntakeStatus
 from tracker.services import clinic, settings
@@ -30,6 +30,7 @@ class PatientDetails(Person):
     """All that is kept about a patient outside a series. Parse with `country=` and `today=`."""
 
     intake_status: IntakeStatus = IntakeStatus.ENQUIRY
+    zone_name: Zone | None = None  # none: she lives where the clinic is
     sms: Phone | None = None  # to text; none: the first phone, if texts are agreed to
     phone_consent: Tick = False
     email_consent: Tick = False
@@ -148,6 +149,7 @@ def details_of(record: Record) -> dict[str, object]:
     details: dict[str, object] = {name: getattr(patient, name) for name in OWN}
     details["allergies"] = "\n".join(row.substance for row in record.allergies)
     details["medicines"] = "\n".join(row.name for row in record.medicines)
+    details["zone_name"] = patient.zone_name or ""
     details["no_allergies"] = patient.allergies_asked_at is not None and not record.allergies
     for name, channel, position in ADDRESSES:
         contact = record.contact(channel, position)
@@ -205,7 +207,7 @@ def fill(patient: Patient, details: PatientDetails, chart_number: str, now: date
     """Write onto the patient's row what lies there."""
     for name in OWN:
         setattr(patient, name, getattr(details, name) or "")
-    patient.chart_number = chart_number
+    patient.chart_number, patient.zone_name = chart_number, details.zone_name
     names = (details.family_name, details.given_name, details.preferred_name or "")
     phones = filter(None, dict.fromkeys((details.phone, details.other_phone, details.sms)))
     patient.search_text = lookup.search_text(names, chart_number, details.birth_date, phones)

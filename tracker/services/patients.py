@@ -18,7 +18,7 @@ from tracker.rules.fields import Number, Tick
 from tracker.rules.intake import Person
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.vocabulary import ContactChannel, IntakeStatus, ResourceKind, VisitStatus
-from tracker.services import audit, clinic
+from tracker.services import audit, clinic, replanning
 from tracker.services.patient_details import (
     PatientDetails,
     Record,
@@ -174,6 +174,8 @@ def edit(session: Session, actor: Actor, patient_id: UUID, command: EditPatient,
     follow(session, actor, record, command, now)
     after = command.model_dump() | {"chart_number": record.patient.chart_number}
     changed = sorted(name for name, value in before.items() if (after[name] or "") != (value or ""))
+    if "zone_name" in changed:  # her night is at another time now
+        replanning.plan(session, actor, replanning.courses_of(session, patient_id), now=now)
     audit.record(session, actor, "edit patient", patient_id=patient_id, detail={"changed": changed}, now=now)
 
 

@@ -45,6 +45,12 @@ def courses(session: Session, clinic_id: UUID, code: str) -> Sequence[UUID]:
     return session.scalars(query.order_by(Course.id)).all()
 
 
+def courses_of(session: Session, patient_id: UUID) -> Sequence[UUID]:
+    """Return a patient's series of which something waits to be told; in a fixed order."""
+    waits = exists().where(Reminder.course_id == Course.id, Reminder.status.in_(UNSENT))
+    return session.scalars(select(Course.id).where(Course.patient_id == patient_id, waits).order_by(Course.id)).all()
+
+
 def plan(session: Session, actor: Actor, course_ids: Sequence[UUID], *, now: datetime) -> Planned:
     """Plan some series anew; return what became another."""
     return sum((_plan(session, actor, course_id, now) for course_id in course_ids), Planned())

@@ -12,7 +12,7 @@ from tracker.errors import Refused, Stale
 from tracker.models import Patient, PatientLink
 from tracker.rules.fields import Command, Number
 from tracker.rules.followup import say as followup_words
-from tracker.rules.intake import age, languages
+from tracker.rules.intake import age, languages, zones
 from tracker.rules.permissions import Permission
 from tracker.rules.visit import NOT_COUNTED
 from tracker.rules.visit import say as visit_words
@@ -205,6 +205,7 @@ def _form_page(
         patient=record.patient if record else None,
         changed=changed,
         languages=[(code, name) for code, name in sorted(languages().items(), key=_common_first)],
+        zones=[("", _("no, as the clinic")), *zones(g.clinic.country)],
         consents={channel.value: consent_wording(channel, a_week) for channel in ContactChannel},
         a_week=a_week,
         stopped={row.channel.value: row for row in record.contacts if row.opted_out_at} if record else {},
