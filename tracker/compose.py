@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 
 from tracker.channels.message import Message, plain_address
 from tracker.interop import mail
 from tracker.interop.calendar_file import Entry, Place, calendar_files
+from tracker.interop.mail import Written
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderChannel
 from tracker.services import links
 from tracker.services.letters import Letter, VisitTime
+from tracker.text import gettext as _
 from tracker.text import speaking
 
 TELLS_DATES = (Purpose.ITINERARY, Purpose.CHANGED)
@@ -26,8 +29,27 @@ class Desk:
 
 def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
     """Return the message. Whatever it raises, nothing was sent."""
+    written = _test(letter.clinic.discreet_name) if letter.purpose is Purpose.TEST else _written(desk, letter)
+    return Message(
+        id=letter.lease.reminder_id,
+        epoch=letter.lease.epoch,
+        recipient=plain_address(letter.address) if letter.channel is ReminderChannel.EMAIL else letter.address,
+        sender=desk.sender,
+        sender_name=letter.clinic.discreet_name,
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+        short=written.short,
+        written_at=now,
+        useful_until=letter.expires_at,
+        unsubscribe=_unsubscribe(desk, letter),
+        calendars=_calendars(desk, letter, now) if letter.channel is ReminderChannel.EMAIL else (),
+    )
+
+
+def _written(desk: Desk, letter: Letter) -> Written:
     clinic = letter.clinic
-    written = mail.write(
+    return mail.write(
         mail.Facts(
             purpose=letter.purpose,
             first_name=letter.first_name,
@@ -42,21 +64,16 @@ def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
             asks_how=letter.asks_how,
         )
     )
-    return Message(
-        id=letter.lease.reminder_id,
-        epoch=letter.lease.epoch,
-        recipient=plain_address(letter.address) if letter.channel is ReminderChannel.EMAIL else letter.address,
-        sender=desk.sender,
-        sender_name=clinic.discreet_name,
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
-        short=written.short,
-        written_at=now,
-        useful_until=letter.expires_at,
-        unsubscribe=_unsubscribe(desk, letter),
-        calendars=_calendars(desk, letter, now) if letter.channel is ReminderChannel.EMAIL else (),
+
+
+def _test(name: str) -> Written:
+    """Return the words of a test: to whoever wants to see whether messages get out."""
+    subject = _("Test message")
+    said = _("%(name)s: this is a test message. If you can read it, messages arrive.", name=name)
+    page = (
+        f'<!doctype html><html lang="en"><head><title>{subject}</title></head><body><p>{escape(said)}</p></body></html>'
     )
+    return Written(subject, f"{said}\n", page, said)
 
 
 def _unsubscribe(desk: Desk, letter: Letter) -> str | None:

@@ -282,6 +282,7 @@ def _result(sent: Sent) -> Result:
         detail=f"{outcome.stage}: {outcome.said}" if outcome.said else outcome.stage,
         reason=sent.reason,
         bad_address=outcome.bad_address,
+        opted_out=outcome.opted_out,
         external_id=outcome.external_id,
         segments=outcome.segments,
         spent=outcome.spent,

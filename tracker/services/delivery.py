@@ -32,8 +32,9 @@ from tracker.models import Attempt, ContactPoint, Reminder, ReminderEvent, UserA
 from tracker.models.base import UtcInstant
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE, MOVES, PAUSES, Event, next_try
+from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
-from tracker.services import links, undelivered
+from tracker.services import consent, links, undelivered
 from tracker.services.letters import LEFT, WEEK, Lease, Letter, Verdict
 from tracker.text import gettext as _
 
@@ -53,6 +54,7 @@ class Result:
     detail: str = ""
     reason: str = ""  # in staff's words, where it wasn't the other side that said no
     bad_address: bool = False  # the server knows nobody there
+    opted_out: bool = False  # the person told the provider to stop
     external_id: str | None = None
     segments: int | None = None
     spent: bool = True  # whether it counts as a try
@@ -327,8 +329,15 @@ def _fall_short(session: Session, row: Reminder, lease: Lease, result: Result, n
     for moved in change(session, event, *_mine(lease), now=now, reason=reason, detail=detail, **more):
         if result.bad_address and moved.contact_point_id:
             session.get_one(ContactPoint, moved.contact_point_id).invalid_at = now
+        if result.opted_out and moved.contact_point_id:
+            _stop(session, moved, now)
         if event in undelivered.ASKING:
             undelivered.ask(session, moved, now=now)
+
+
+def _stop(session: Session, row: Reminder, now: datetime) -> None:
+    actor = Actor(row.clinic_id, None, None, "reminders")
+    consent.stop(session, actor, session.get_one(ContactPoint, row.contact_point_id), consent.BY_TEXT, now=now)
 
 
 def _consequence(row: Reminder, result: Result, now: datetime, chance: float) -> tuple[Event, str, datetime | None]:
