@@ -67,7 +67,7 @@ def say_how(how: str | None) -> str:
     return {
         BY_TEXT: _("by a text"),
         BY_LINK: _("by the link in an e-mail"),
-        ON_PAGE: _("on her page"),
+        ON_PAGE: _("on the patient's page"),
         TO_STAFF: _("told the staff"),
     }.get(how or "", how or _("told the staff"))
 

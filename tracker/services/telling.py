@@ -137,6 +137,8 @@ def cant_come(session: Session, by: Teller, visit: Visit, reason: str, *, now: d
     """
     check_ahead(session, visit, frozenset({VisitStatus.BOOKED}))
     visit.confirmed_at = None
+    with speaking(STAFF):
+        settle(session, by.actor, visit, _("The patient can't come at all"), now=now, kinds=(OTHER_TIME,))
     _ask(session, visit, CANT_COME, quoted(reason), now)
     note(session, by, visit, CANT_COME, f"{by.how}: {quoted(reason)}" if reason else by.how, now=now)
 
