@@ -24,7 +24,7 @@ from tracker.compose import Desk
 from tracker.config import Config
 from tracker.dispatch import Worker
 from tracker.errors import Busy
-from tracker.services import daily, jobs, outbox, sweeping
+from tracker.services import daily, drivers, jobs, outbox, sweeping
 from tracker.services.sending import Witness
 
 _log = logging.getLogger(__name__)
@@ -140,6 +140,8 @@ def _chores() -> None:
             mine = daily.begin(session, "prove", f"{slot:%Y-%m-%dT%H:%M}", now=now)
         if mine:
             prove(now)
+            with db.transaction() as session:
+                drivers.ask_to_call(session, now=now)
     except Busy:
         _log.warning("the database can't answer; trying again")
 

@@ -314,3 +314,17 @@ def test_whatever_comes_is_kept_and_no_error(desk, raw):
         session.add(event)
     assert desk.apply(event) is None
     assert desk.all(ProviderEvent)[0].applied_at is not None
+
+
+def test_a_text_that_nothing_can_be_made_of_keeps_no_other_from_being_heard(desk):
+    """Whatever fails in the middle of one text: a person gets it as it came, the next one is done."""
+    desk.texted()
+    with db.transaction() as session:
+        session.merge(desk.house.clinic).zone_name = "Nowhere"  # where no time can be said
+        for number, body in enumerate(("C", "STOP")):
+            answers.keep(session, "twilio", f"SM{number}", {"From": NUMBER, "Body": body}, now=NOW)
+    with db.transaction() as session:
+        assert answers.catch_up(session, now=NOW + timedelta(hours=1)) == 2
+    assert desk.visits()[0].confirmed_at is None
+    assert desk.contact().opted_out_at is not None
+    assert [(kind, detail[-3:]) for kind, detail in desk.tasks()] == [("unknown_text", "“C”")]

@@ -160,6 +160,7 @@ def say(kind: str) -> str:
         "uncertain": _("Message may not have arrived"),
         "other_time": _("Wants another time"),
         "cant_come": _("Call: can't come"),
+        "driver_call": _("Call: who takes the patient home"),
         "patient_text": _("Text to read"),
         "unknown_text": _("Text from an unknown number"),
     }.get(kind, kind.replace("_", " ").capitalize())

@@ -5,6 +5,7 @@ made, once. The sender is known by her number alone, so she is told nothing but 
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,18 +16,21 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tracker.models import Clinic, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent, new_id
-from tracker.rules import gsm, keywords
+from tracker.rules import keywords
 from tracker.rules.cadence import Purpose
 from tracker.rules.keywords import Said
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ContactChannel, ReminderChannel, Role, TaskStatus, VisitStatus
-from tracker.services import audit, consent, telling
+from tracker.services import audit, consent, replies, telling
 from tracker.services.telling import Teller
 from tracker.text import gettext as _
-from tracker.text import say_instant, say_phone, speaking
+from tracker.text import say_phone
+
+_log = logging.getLogger(__name__)
 
 KIND = "answer"  # of the raw events that are ours
 TEXT, UNKNOWN = "patient_text", "unknown_text"  # kinds of tasks
@@ -68,6 +72,11 @@ class _Heard(_Came):
         """Who says it."""
         return Teller(Actor(self.clinic.id, None, None, "patient by text"), _("by text"))
 
+    @property
+    def about(self) -> tuple[Clinic, str]:
+        """Who answers, and in which language."""
+        return self.clinic, self.patient.language
+
 
 def keep(session: Session, provider: str, external_id: str, raw: Mapping[str, str], *, now: datetime) -> ProviderEvent:
     """Keep a text as it came, its signature verified; the same one again is the same row."""
@@ -95,8 +104,22 @@ def catch_up(session: Session, *, now: datetime) -> int:
     """Do what texts ask for that were kept and no more, because whoever kept them failed or died; return how many."""
     left = [event for event in waiting(session) if event.received_at < now - STALE]
     for event in left:
-        text(session, event, now=now)
+        try:
+            with session.begin_nested():
+                text(session, event, now=now)
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was: one text must not keep others from being heard
+            _log.error("text %s is given to a person as it came: %s", event.id, type(error).__name__)
+            _give_raw(session, event, now)
     return len(left)
+
+
+def _give_raw(session: Session, event: ProviderEvent, now: datetime) -> None:
+    session.execute(update(ProviderEvent).where(ProviderEvent.id == event.id).values(applied_at=now))
+    said = inbound(event.raw)
+    for clinic_id in _receivers(session):
+        _ask_who(session, _Came(event, said, keywords.read(said.body), now), clinic_id, ())
 
 
 def inbound(raw: str) -> Inbound:
@@ -188,7 +211,7 @@ def _start(session: Session, heard: _Heard) -> str | None:
 
 
 def _help(_session: Session, heard: _Heard) -> str | None:
-    return _help_words(heard.clinic, heard.patient.language)
+    return replies.help_words(*heard.about)
 
 
 def _confirm(session: Session, heard: _Heard) -> str | None:
@@ -196,7 +219,7 @@ def _confirm(session: Session, heard: _Heard) -> str | None:
     if visit is None:
         return _give_to_person(session, heard, _about(session, heard))
     telling.confirm(session, heard.by, visit, now=heard.now)
-    return _of_visit(heard, visit, _expected)
+    return replies.expected(*heard.about, visit)
 
 
 def _other_time(session: Session, heard: _Heard) -> str | None:
@@ -204,7 +227,7 @@ def _other_time(session: Session, heard: _Heard) -> str | None:
     if visit is None:
         return _give_to_person(session, heard, None)
     telling.ask_other_time(session, heard.by, visit, telling.quoted(heard.said.body), now=heard.now)
-    return _of_visit(heard, visit, _wished)
+    return replies.wished(*heard.about, visit)
 
 
 def _cant_come(session: Session, heard: _Heard) -> str | None:
@@ -212,7 +235,7 @@ def _cant_come(session: Session, heard: _Heard) -> str | None:
     if visit is None:
         return _give_to_person(session, heard, None)
     telling.cant_come(session, heard.by, visit, heard.said.body, now=heard.now)
-    return _of_visit(heard, visit, _missed)
+    return replies.missed(*heard.about, visit)
 
 
 def _unclear(session: Session, heard: _Heard) -> str | None:
@@ -294,8 +317,8 @@ def _give_to_person(session: Session, heard: _Heard, visit: Visit | None) -> str
         who = heard.patient.id
         audit.record(session, heard.by.actor, "patient: text", patient_id=who, subject=subject, now=heard.now)
     if heard.read.alarming:
-        return _to_call(heard.clinic, heard.patient.language, _in_danger)
-    return None if said_before else _to_call(heard.clinic, heard.patient.language, _read_later)
+        return replies.in_danger(*heard.about)
+    return None if said_before else replies.read_later(*heard.about)
 
 
 def _task(came: _Came, kind: str, clinic_id: UUID, detail: str) -> Task:
@@ -321,7 +344,7 @@ def _from_nobody(session: Session, came: _Came, patients: Sequence[Patient]) -> 
         names = [f"{one.given_name} {one.family_name}" for one in patients if one.clinic_id == clinic_id]
         _ask_who(session, came, clinic_id, names)
     if came.read.said is Said.HELP and len(clinics) == 1:
-        return _help_words(session.get_one(Clinic, clinics[0]))
+        return replies.help_words(session.get_one(Clinic, clinics[0]))
     return None
 
 
@@ -346,44 +369,3 @@ def _ask_who(session: Session, came: _Came, clinic_id: UUID, names: Sequence[str
         waits.detail, waits.urgent = task.detail, waits.urgent or task.urgent
     actor = Actor(clinic_id, None, None, "text from an unknown number")
     audit.record(session, actor, "text received", subject=f"provider event {came.event.id}", now=came.now)
-
-
-# What is answered: one segment each, no name, nothing of the treatment
-
-
-def _of_visit(heard: _Heard, visit: Visit, words: Callable[[str], str]) -> str:
-    with speaking(heard.patient.language):
-        return gsm.fit(words(say_instant(visit.starts_at, heard.clinic.zone, heard.clinic.country))).text
-
-
-def _expected(when: str) -> str:
-    return _("Thank you. We expect you on %(when)s.", when=when)
-
-
-def _wished(when: str) -> str:
-    return _("We will call you and find another time. Until then %(when)s stays booked for you.", when=when)
-
-
-def _missed(when: str) -> str:
-    return _("Thank you for telling us. We will call you about %(when)s. It isn't cancelled yet.", when=when)
-
-
-def _to_call(clinic: Clinic, language: str, words: Callable[[str], str]) -> str:
-    with speaking(language):
-        return gsm.fit(words(say_phone(clinic.phone, clinic.country))).text
-
-
-def _help_words(clinic: Clinic, language: str = "en") -> str:
-    return gsm.fit(f"{clinic.discreet_name}: {_to_call(clinic, language, _call_us)}").text
-
-
-def _call_us(phone: str) -> str:
-    return _("Call %(phone)s. In danger? Call 911 or 988. STOP ends these texts.", phone=phone)
-
-
-def _read_later(phone: str) -> str:
-    return _("We read your text in opening hours. Urgent? Call %(phone)s. In danger? 911 or 988.", phone=phone)
-
-
-def _in_danger(phone: str) -> str:
-    return _("If you are in danger call 911, or call or text 988, now. Call us, too: %(phone)s.", phone=phone)

@@ -1,12 +1,15 @@
 """Whether a patient may be written to at an address: given by her, taken back at once, given back by her."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
+from tracker.errors import Refused
 from tracker.models import ContactPoint, Patient
+from tracker.rules.fields import Command, Tick
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ContactChannel
 from tracker.services import audit, clinic
@@ -43,6 +46,39 @@ def give_back(session: Session, actor: Actor, point: ContactPoint, *, now: datet
         point.opted_out_at = point.opted_out_how = None
         _note(session, actor, "patient: messages again", point, now)
     return True
+
+
+def written_to(session: Session, patient_id: UUID) -> list[ContactPoint]:
+    """Return the addresses that a patient agreed to be written to at, those she stopped among them."""
+    query = select(ContactPoint).where(
+        ContactPoint.patient_id == patient_id,
+        ContactPoint.channel.in_((ContactChannel.EMAIL, ContactChannel.SMS)),
+        ContactPoint.consent_at.is_not(None),
+        ContactPoint.ended_at.is_(None),
+    )
+    return list(session.scalars(query.order_by(ContactPoint.channel, ContactPoint.position)))
+
+
+class SwitchMessages(Command):
+    """Which messages a patient stops or has again."""
+
+    channel: ContactChannel
+    again: Tick = False
+
+
+def switch(session: Session, actor: Actor, patient_id: UUID, wanted: SwitchMessages, *, now: datetime) -> None:
+    """Stop messages of a kind at once, or give them back.
+
+    Raises:
+        Refused: Texts were stopped by a text. The carrier holds them back then, whatever we think.
+    """
+    for point in [one for one in written_to(session, patient_id) if one.channel is wanted.channel]:
+        if not wanted.again:
+            stop(session, actor, point, ON_PAGE, now=now)
+        elif point.opted_out_how == BY_TEXT:
+            raise Refused(_("You stopped our texts by a text. Send START to the same number to get them again."))
+        else:
+            give_back(session, actor, point, now=now)
 
 
 def _locked(session: Session, actor: Actor, point: ContactPoint) -> ContactPoint:

@@ -1,13 +1,21 @@
-"""Who takes a patient home: named, and known to come."""
+"""Who takes a patient home: named, and known to come; else somebody calls."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.models import Visit, VisitEvent
+from tracker.models import Task, Visit, VisitEvent
+from tracker.rules.attention import DRIVER_WANTED
 from tracker.rules.permissions import Actor
-from tracker.services import audit, clinic
+from tracker.rules.vocabulary import Role, TaskStatus, VisitStatus
+from tracker.services import audit, clinic, followup, telling
+from tracker.services.telling import DRIVER_CALL
+from tracker.text import gettext as _
+from tracker.text import say_instant
+
+CALL_WITHIN = timedelta(hours=4)  # the reminder asks at the same time, and most answer it
 
 
 def confirm(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) -> Visit:
@@ -19,6 +27,7 @@ def confirm(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) ->
     visit = clinic.get(session, actor, Visit, visit_id, lock=True)
     if visit.driver_confirmed_at is None:
         visit.driver_confirmed_at = now
+        telling.settle(session, actor, visit, _("The driver is known"), now=now, kinds=(DRIVER_CALL,))
         session.add(
             VisitEvent(
                 clinic_id=visit.clinic_id,
@@ -34,3 +43,32 @@ def confirm(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) ->
             session, actor, "confirm driver", patient_id=visit.patient_id, subject=f"visit {visit.id}", now=now
         )
     return visit
+
+
+def ask_to_call(session: Session, *, now: datetime) -> int:
+    """Give the desk a call for each visit of the next day whose driver isn't known; return how many are new.
+
+    Asked again it is the same task, done or not; a visit at another time is another one.
+    """
+    query = select(Visit).where(
+        Visit.status == VisitStatus.BOOKED,
+        Visit.starts_at > now,
+        Visit.starts_at <= now + DRIVER_WANTED,
+        Visit.driver_confirmed_at.is_(None),
+        Visit.lost_at.is_(None),
+    )
+    visits = {_key(visit): visit for visit in session.scalars(query.order_by(Visit.clinic_id, Visit.starts_at))}
+    known = select(Task.key).where(Task.key.in_(visits), Task.status != TaskStatus.CANCELLED)
+    missing = visits.keys() - set(session.scalars(known)) if visits else set()
+    for key, visit in visits.items():
+        if key in missing:
+            place = clinic.info(session, visit.clinic_id)
+            detail = _("Visit %(when)s", when=say_instant(visit.starts_at, place.zone, place.country))
+            due_at = min(visit.starts_at, now + CALL_WITHIN)
+            wanted = followup.Ask(DRIVER_CALL, key, Role.COORDINATOR, due_at, detail)
+            followup.ask(session, visit, wanted, now=now)
+    return len(missing)
+
+
+def _key(visit: Visit) -> str:
+    return f"{DRIVER_CALL}:{visit.id}:{visit.starts_at.isoformat()}"

@@ -16,7 +16,6 @@ from sqlalchemy.orm.attributes import flag_modified
 from tracker.errors import NotFound, Refused
 from tracker.models import (
     CareContact,
-    ContactPoint,
     Course,
     Patient,
     PatientLink,
@@ -27,13 +26,14 @@ from tracker.models import (
     Visit,
 )
 from tracker.rules import scales
-from tracker.rules.fields import Command, Line, Number, Phone, Text, Tick
+from tracker.rules.fields import Command, Line, Number, Phone, Text
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.visit import NOT_COUNTED
-from tracker.rules.vocabulary import CareRole, ContactChannel, Role, Severity, TaskStatus, VisitStatus
-from tracker.services import audit, clinic, closing, consent, links, outcomes, settings, telling
+from tracker.rules.vocabulary import CareRole, Role, Severity, TaskStatus, VisitStatus
+from tracker.services import audit, clinic, closing, links, outcomes, settings, telling
 from tracker.services.telling import AHEAD, CantCome, OtherTime
+from tracker.text import STAFF, speaking
 from tracker.text import gettext as _
 
 IDLE = timedelta(minutes=30)  # a telephone that lies about
@@ -243,39 +243,6 @@ def cant_come(session: Session, guest: Guest, visit_id: UUID, said: CantCome, *,
     telling.cant_come(session, telling.on_page(guest.actor), visit, said.reason or "", now=now)
 
 
-def written_to(session: Session, guest: Guest) -> list[ContactPoint]:
-    """Return the addresses that a patient agreed to be written to at, those she stopped among them."""
-    query = select(ContactPoint).where(
-        ContactPoint.patient_id == guest.patient_id,
-        ContactPoint.channel.in_((ContactChannel.EMAIL, ContactChannel.SMS)),
-        ContactPoint.consent_at.is_not(None),
-        ContactPoint.ended_at.is_(None),
-    )
-    return list(session.scalars(query.order_by(ContactPoint.channel, ContactPoint.position)))
-
-
-class SwitchMessages(Command):
-    """Which messages a patient stops or has again."""
-
-    channel: ContactChannel
-    again: Tick = False
-
-
-def switch_messages(session: Session, guest: Guest, wanted: SwitchMessages, *, now: datetime) -> None:
-    """Stop messages of a kind at once, or give them back.
-
-    Raises:
-        Refused: Texts were stopped by a text. The carrier holds them back then, whatever we think.
-    """
-    for point in [one for one in written_to(session, guest) if one.channel is wanted.channel]:
-        if not wanted.again:
-            consent.stop(session, guest.actor, point, consent.ON_PAGE, now=now)
-        elif point.opted_out_how == consent.BY_TEXT:
-            raise Refused(_("You stopped our texts by a text. Send START to the same number to get them again."))
-        else:
-            consent.give_back(session, guest.actor, point, now=now)
-
-
 class NameDriver(Command):
     """Who takes the patient home."""
 
@@ -288,6 +255,9 @@ def name_driver(session: Session, guest: Guest, visit_id: UUID, driver: NameDriv
     visit = visit_of(session, guest, visit_id, lock=True)
     telling.check_ahead(session, visit)
     visit.driver_name, visit.driver_phone, visit.driver_confirmed_at = driver.name, driver.phone, now
+    with speaking(STAFF):
+        known_now = _("The patient named the driver")
+    telling.settle(session, guest.actor, visit, known_now, now=now, kinds=(telling.DRIVER_CALL,))
     # A form that staff has open on this patient is stale from here on: saved, it would undo what is said now.
     flag_modified(clinic.get(session, guest.actor, Patient, guest.patient_id, lock=True), "search_text")
     session.flush()

@@ -24,6 +24,7 @@ from tracker.text import gettext as _
 
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
 OTHER_TIME, CANT_COME = "other_time", "cant_come"  # kinds of tasks, and of what stands in a visit's history
+DRIVER_CALL = "driver_call"  # nobody is named who takes the patient home
 KINDS = (OTHER_TIME, CANT_COME)
 SOON = timedelta(days=2)  # a place that may be free so soon is somebody's business now
 SOME_MONDAY = date(2024, 1, 1)
@@ -169,9 +170,15 @@ def open_tasks(session: Session, visit_id: UUID, kinds: Sequence[str]) -> list[T
 
 
 def settle(
-    session: Session, actor: Actor, visit: Visit, outcome: str, *, now: datetime, kinds: Sequence[str] = KINDS
+    session: Session,
+    actor: Actor,
+    visit: Visit,
+    outcome: str,
+    *,
+    now: datetime,
+    kinds: Sequence[str] = (*KINDS, DRIVER_CALL),
 ) -> None:
-    """Close what the patient asked for of a visit: it was moved, or is off, or she changed her mind."""
+    """Close what is to be settled with the patient of a visit: it was moved, or is off, or she settled it herself."""
     for task in open_tasks(session, visit.id, kinds):
         followup.done_by_itself(session, actor, task, outcome, now=now)
 

@@ -207,7 +207,7 @@ def messages(link_id: UUID) -> ResponseReturnValue:
 
 def _messages_page(link_id: UUID, form: Form[Any], status: int) -> Response:
     with read() as session:
-        points = portal.written_to(session, g.guest)
+        points = consent.written_to(session, g.guest.patient_id)
     return page(
         "portal/messages.html", status=status, link_id=link_id, points=points, form=form, by_text=consent.BY_TEXT
     )
@@ -218,11 +218,11 @@ def _messages_page(link_id: UUID, form: Form[Any], status: int) -> Response:
 def switch_messages(link_id: UUID) -> ResponseReturnValue:
     """Stop messages of a kind, at once, or have them again."""
 
-    def do(session: Session, command: portal.SwitchMessages) -> str:
-        portal.switch_messages(session, g.guest, command, now=g.now)
+    def do(session: Session, command: consent.SwitchMessages) -> str:
+        consent.switch(session, g.actor, g.guest.patient_id, command, now=g.now)
         return url_for("portal.messages", link_id=link_id)
 
-    form = parse(portal.SwitchMessages, request.form)
+    form = parse(consent.SwitchMessages, request.form)
     return attempt(form, do, lambda faulty, status: _messages_page(link_id, faulty, status))
 
 
