@@ -10,11 +10,11 @@ from tests.conftest import NOW
 from tests.services.diary import Diary, count
 from tracker import db
 from tracker.errors import Refused, Stale
-from tracker.models import Claim, Closure, Course, ProtocolVersion, Reminder, Visit, VisitEvent
+from tracker.models import Claim, Closure, Course, ProtocolVersion, Reminder, Task, Visit, VisitEvent
 from tracker.rules.plan import Wish
 from tracker.rules.protocols import TWO_A_WEEK
 from tracker.rules.spacing import spacing_faults
-from tracker.rules.vocabulary import VisitStatus
+from tracker.rules.vocabulary import TaskStatus, VisitStatus
 from tracker.services import places
 
 
@@ -357,3 +357,17 @@ def test_nothing_of_a_series_that_is_over_moves(diary):
         diary.replacement(third)
     with pytest.raises(Refused, match="series is over"):
         diary.shift_options(course, 1)
+
+
+def test_a_cancelled_visit_is_to_do_until_it_is_made_up_for(diary):
+    """Whoever cancels and is called away leaves it on the list; the new visit, or taking it back, takes it off."""
+    course = diary.book("Ada")
+    visit = diary.visits("Ada")[2]
+    waits = Task.kind == "to_replace", Task.visit_id == visit.id, Task.status == TaskStatus.OPEN
+
+    diary.cancel(visit)
+    assert count(Task, Task.course_id == course.id, *waits) == 1
+
+    found = diary.replacement(visit)
+    diary.replace(visit, found, found.between[0])
+    assert count(Task, *waits) == 0

@@ -156,6 +156,7 @@ def say(kind: str) -> str:
         "transferred": _("Follow up the transfer"),
         "undelivered": _("Message not delivered"),
         "no_place": _("No place for a lost visit"),
+        "to_replace": _("Visit to make up for"),
         "closed_call": _("Call: we are closed"),
         "uncertain": _("Message may not have arrived"),
         "other_time": _("Wants another time"),

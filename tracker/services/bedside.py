@@ -194,6 +194,8 @@ def _consequences(making: _Making) -> None:
         making.session.execute(delete(Claim).where(Claim.visit_id == making.visit.id))
     if move is Move.NO_SHOW:
         _ask(making, "no_show", Role.COORDINATOR, timedelta(minutes=45))
+    if move in {Move.CANCEL, Move.HOLD}:
+        _ask_to_replace(making)
     if move is Move.TRANSFER:
         _ask(making, "transferred", Role.PHYSICIAN, timedelta(hours=2))
     if move is Move.DISCHARGE:
@@ -220,6 +222,13 @@ def _open_review(making: _Making) -> None:
 def _ask(making: _Making, kind: str, role: Role, within: timedelta) -> None:
     wanted = Ask(kind, f"{kind}:{making.visit.id}", role, making.now + within, making.command.reason or "", urgent=True)
     followup.ask(making.session, making.visit, wanted, now=making.now)
+
+
+def _ask_to_replace(making: _Making) -> None:
+    if making.record.course.status is CourseStatus.ACTIVE:
+        key, due_at = followup.to_replace(making.visit.id), making.now + timedelta(days=1)
+        wanted = Ask("to_replace", key, Role.COORDINATOR, due_at, making.command.reason or "")
+        followup.ask(making.session, making.visit, wanted, now=making.now)
 
 
 def _keep_given(making: _Making) -> None:
@@ -277,6 +286,7 @@ def _take_back(making: _Making, status: VisitStatus) -> None:
     if status is VisitStatus.TRANSFERRED:
         key = f"transferred:{making.visit.id}"
         followup.call_off(making.session, key, making.visit.clinic_id, now=making.now)
+    followup.call_off(making.session, followup.to_replace(making.visit.id), making.visit.clinic_id, now=making.now)
     if status in story.OVER:
         plan_again(making.session, making.actor, making.record, now=making.now)
 

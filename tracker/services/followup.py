@@ -210,6 +210,11 @@ def ask(session: Session, visit: Visit, wanted: Ask, *, now: datetime) -> Task:
     return task
 
 
+def to_replace(visit_id: UUID) -> str:
+    """Return the key of the task that says a series lacks a visit: it was cancelled, or the patient wasn't treated."""
+    return f"to_replace:{visit_id}"
+
+
 def call_off(session: Session, key: str, clinic_id: UUID, *, now: datetime) -> None:
     """Call off the open task under `key`, if there is one."""
     query = select(Task).where(Task.clinic_id == clinic_id, Task.key == key, Task.status == TaskStatus.OPEN)

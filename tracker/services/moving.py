@@ -251,6 +251,7 @@ def add(
     if missed:
         was = {"when": series.said(missed.starts_at), "state": say_status(missed.status)}
         note(session, actor, visit, _("Instead of %(when)s (%(state)s)", **was), reason, now=now)
+        followup.call_off(session, followup.to_replace(missed.id), missed.clinic_id, now=now)
     hold(session, [(visit, planned)])
     return visit
 
