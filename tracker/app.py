@@ -1,7 +1,9 @@
 """The web process: one Flask application, put together in one place."""
 
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request, url_for
@@ -110,7 +112,18 @@ def create_app(config: Config) -> Flask:
     app.after_request(_harden)
     app.view_functions["static"] = access.access(Permission.PUBLIC)(app.view_functions["static"])
     access.install(app)
+    version = _version(static())
+    app.url_defaults(lambda endpoint, values: values.setdefault("v", version) if endpoint == "static" else None)
     return app
+
+
+@cache
+def _version(folder: Path) -> str:
+    """Return what tells these files from those of another version: a browser must not pair new pages with old ones."""
+    told = sha256()
+    for file in sorted(folder.rglob("*.*")):
+        told.update(file.read_bytes())
+    return told.hexdigest()[:10]
 
 
 def _prepare_templates(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """The guard before every view: its order, its marks, what it writes and what it leaves alone."""
 
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -246,3 +247,12 @@ def test_an_error_of_the_database_puts_nobody_into_the_log(more, browser, house,
     assert "IntegrityError" in caplog.text
     assert "test_guard.py" in caplog.text
     assert "Lovelace" not in caplog.text
+
+
+def test_a_page_names_its_files_with_their_version(client):
+    """An hour of cache must not pair a new page with the script of the one before."""
+    files = re.findall(r'(?:src|href)="(/static/[^"#]+)', client.get("/sign-in").text)
+    assert files
+    assert len({file.partition("?v=")[2] for file in files}) == 1
+    assert all(client.get(file).status_code == 200 for file in files)
+    assert all(file.partition("?v=")[2] for file in files)
