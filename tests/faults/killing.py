@@ -150,7 +150,7 @@ def counted(kept: Kept, provider: Provider | None = None) -> Counter[str]:
 def judge(got: Counter[str], died: dict[str, str], kills: int = 0) -> Verdict:
     """Hold the database against what arrived."""
     rows = [row for row in mailroom.messages() if row.purpose == Purpose.ITINERARY]
-    told = {task.key for task in mailroom.rows(Task) if task.kind == "uncertain"}
+    told = {task.key.rpartition(":")[0] for task in mailroom.rows(Task) if task.kind == "uncertain"}
     verdict = Verdict(kills=kills, messages=len(rows), sent=sum(got.values()))
     for row in rows:
         times = got[str(row.id)]

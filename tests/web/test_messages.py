@@ -11,10 +11,11 @@ from tests.factories import COTTONWOOD, make_clinic
 from tests.web.conftest import KEY
 from tracker import db
 from tracker.config import Config
-from tracker.models import AuditEntry
+from tracker.models import AuditEntry, Reminder
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE
 from tracker.services import messages
+from tracker.services.health import health
 from tracker.worker import build
 
 DAY = timedelta(days=1)
@@ -39,7 +40,7 @@ def id_of(purpose):
 def test_what_will_go_stands_in_order_of_its_time(house, browser, course):
     text = browser(house.coordinator).get("/messages").text
     assert text.index("All dates") < text.index("Before the first visit") < text.index("Next-day check-in")
-    assert text.count("Lovelace, Ada") == 10
+    assert text.count("Lovelace, Ada") == len(mailroom.messages())
     assert "Will go" in text
     assert "Sun, Mar 8, 10:00 AM" in text
 
@@ -60,7 +61,7 @@ def test_who_has_no_address_is_seen_before_it_is_too_late(house, browser):
     mailroom.series(house, mailroom.patient(house, "Ben Shaw", email=None), NOW + 7 * DAY)
     text = browser(house.coordinator).get("/messages").text
     assert text.count("Will not go") == 7
-    assert "No e-mail address with consent." in text
+    assert "No address or number with consent." in text
 
 
 def test_what_may_not_have_arrived_says_so(house, browser, course):
@@ -79,13 +80,16 @@ def test_what_was_called_off_has_its_own_list(house, browser, course):
     assert {line.words for line in lines} == {"Will go", "Due now"}
 
 
+def wrong(house, now):
+    with db.read() as session:
+        return health(session, house.coordinator, now=now)
+
+
 def test_a_worker_that_fell_silent_is_noticed_when_something_is_due(house, course):
-    with db.read() as session:
-        assert messages.silent_since(session, house.coordinator, now=NOW) is None
-        assert messages.silent_since(session, house.coordinator, now=NOW + timedelta(minutes=5)) == NOW
+    assert not wrong(house, NOW)
+    assert wrong(house, NOW + timedelta(minutes=5)).silent_since == NOW
     send_due()
-    with db.read() as session:
-        assert messages.silent_since(session, house.coordinator, now=NOW + timedelta(minutes=5)) is None
+    assert not wrong(house, NOW + timedelta(minutes=5))
 
 
 def test_the_visits_and_the_patients_page_say_it_too(house, browser, course):
@@ -111,6 +115,101 @@ def test_reading_one_is_in_the_audit(house, browser, course):
     assert entry.patient_id == mailroom.messages()[0].patient_id
 
 
-@pytest.mark.parametrize("asked", ["", "sent", "not_sent", "off", "nonsense", "\0", "1" * 5000])
-def test_any_filter_gives_a_page(house, browser, asked):
-    assert browser(house.coordinator).get("/messages", query_string={"show": asked}).status_code == 200
+@pytest.mark.parametrize(
+    ("field", "asked", "status"),
+    [
+        ("show", "", 200),
+        ("show", "sent", 200),
+        ("show", "not_sent", 200),
+        ("show", "off", 200),
+        ("show", "nonsense", 422),
+        ("show", "\0", 422),
+        ("show", "1" * 5000, 422),
+        ("kind", "visit", 200),
+        ("kind", "nonsense", 422),
+        ("way", "sms", 200),
+        ("day", "2026-03-09", 200),
+        ("day", "yesterday", 422),
+        ("patient", "Ada", 422),
+        ("page", "9000", 200),
+        ("page", "-3", 200),
+    ],
+)
+def test_any_filter_gives_a_page(house, browser, course, field, asked, status):
+    answer = browser(house.coordinator).get("/messages", query_string={field: asked})
+    assert answer.status_code == status
+    assert "<h1>Messages</h1>" in answer.text
+
+
+def rows_of(text):
+    """Return what stands in the list's body, row by row."""
+    return re.findall(r"<tr>\s*<td.*?</tr>", text, re.DOTALL)
+
+
+def test_the_list_is_narrowed_by_kind_way_day_and_patient(house, browser, course):
+    mailroom.series(house, mailroom.patient(house, "Ben Shaw"), NOW + 7 * DAY)
+    send_due()
+    desk = browser(house.coordinator)
+    everything = rows_of(desk.get("/messages").text)
+    kind = rows_of(desk.get("/messages?kind=visit").text)
+    assert 0 < len(kind) < len(everything)
+    assert all("Visit reminder" in row for row in kind)
+    day = rows_of(desk.get("/messages?day=2026-03-08").text)
+    assert 0 < len(day) < len(everything)
+    assert all("Mar 8" in row.split("</td>")[0] for row in day)
+    assert len(rows_of(desk.get("/messages?show=sent&way=email").text)) == 2
+    assert rows_of(desk.get("/messages?show=sent&way=sms").text) == []
+    ben = next(row.patient_id for row in mailroom.messages() if row.course_id != course)
+    bens = desk.get("/messages", query_string={"patient": ben}).text
+    assert "Only those of Shaw, Ben" in bens
+    assert "Lovelace" not in bens
+
+
+def test_a_name_that_is_looked_for_stands_in_no_address(house, browser, course):
+    desk = browser(house.coordinator)
+    found = desk.post("/messages/find", data={"q": "lovel"})
+    [link] = re.findall(r'href="(/messages\?patient=[^"]+)"', found.text)
+    assert "ovel" not in link
+    assert "Only those of Lovelace, Ada" in desk.get(link).text
+    assert "Nobody fits" in desk.post("/messages/find", data={"q": "nobody"}).text
+    assert desk.post("/messages/find", data={}).status_code == 200
+    other = browser(make_clinic(COTTONWOOD).coordinator)
+    assert "Lovelace" not in other.post("/messages/find", data={"q": "lovel"}).text
+    assert other.get(link).status_code == 404
+
+
+def test_more_than_a_page_goes_on_on_the_next(house, browser):
+    mailroom.many(house, 12, NOW + 7 * DAY)
+    desk = browser(house.coordinator)
+    seen = []
+    for number in (1, 2, 3):
+        text = desk.get(f"/messages?page={number}").text
+        seen += re.findall(r'href="(/messages/[0-9a-f-]{36})"', text)
+        more = "After" in text
+        assert more == (len(seen) < len(mailroom.messages()))
+        if not more:
+            break
+    assert sorted(seen) == sorted(f"/messages/{row.id}" for row in mailroom.messages())
+
+
+def test_what_goes_to_staff_stands_there_with_their_name(house, browser, course):
+    with db.transaction() as session:
+        times = {"send_at": NOW, "expires_at": NOW + DAY, "created_at": NOW, "changed_at": NOW, "subject_at": NOW}
+        about = {"user_id": house.nurse.user_id, "subject_id": house.nurse.user_id, "purpose": Purpose.DIGEST}
+        row = Reminder(clinic_id=house.clinic.id, **about, **times)
+        session.add(row)
+        session.flush()
+        digest = row.id
+    desk = browser(house.coordinator)
+    [line] = rows_of(desk.get("/messages?kind=digest").text)
+    assert "J. Adeyemi" in line
+    assert "staff" in line
+    assert "the clinic’s work" in line
+    shown = desk.get(f"/messages/{digest}")
+    assert shown.status_code == 200
+    assert "J. Adeyemi" in shown.text
+    assert "Send again" not in shown.text
+    assert (
+        "not sent again" in desk.get(f"/messages/{digest}/again").text
+        or "on its way" in desk.get(f"/messages/{digest}/again").text
+    )

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
-from tracker.rules.cadence import Purpose
+from tracker.rules.cadence import LAST_CALL, Purpose
 from tracker.rules.vocabulary import ReminderStatus as S
 
 
@@ -145,3 +145,22 @@ def rest(failures: int) -> timedelta:
     """Return how long a way that failed so often in a row, `OPENS_AFTER` times or more, is left alone."""
     doubled: int = 2 ** min(failures - OPENS_AFTER, 10)
     return min(_FIRST_REST * doubled, _LONGEST_REST)
+
+
+AGAIN = timedelta(days=1)  # what was sent again by hand and couldn't go for a day isn't what somebody wanted sent now
+
+
+def useful_again(purpose: Purpose, about: datetime, now: datetime) -> datetime | None:
+    """Return until when a message that somebody sends again now is of use; None if it is too late, or never was.
+
+    Args:
+        about: The time it speaks of: its visit's start.
+    """
+    if purpose in (Purpose.DIGEST, Purpose.TEST):  # what they say stands on the pages
+        return None
+    until = now + AGAIN
+    if purpose in _BEFORE:
+        until = min(until, about - LAST_CALL)
+    elif purpose is Purpose.CLOSED:
+        until = min(until, about)
+    return until if until > now else None

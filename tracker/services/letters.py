@@ -125,6 +125,15 @@ def look(
     return {lease: _found(rows[lease], lease, known, now) for lease in leases if lease in rows}
 
 
+def would_say(
+    session: Session, row: Reminder, *, now: datetime, ways: frozenset[ReminderChannel] = addresses.BY_ANY
+) -> Found:
+    """Return what a message would say if it left at `now`, or why it wouldn't; whatever its state is."""
+    known = _gather(session, [row], now)
+    known.ways = ways
+    return _found(row, Lease(row.id, row.lease_epoch), known, now)
+
+
 def _gather(session: Session, rows: Sequence[Reminder], now: datetime) -> _Known:
     known = _Known()
     patients = {row.patient_id for row in rows if row.patient_id}

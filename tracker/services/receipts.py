@@ -115,10 +115,10 @@ def _apply(session: Session, event: ProviderEvent, now: datetime) -> bool:
             # Also while its sender waits for an answer, or died waiting.
             for known in (Event.ACCEPT, Event.FIND):
                 delivery.change(session, known, *this, now=now, detail=event.status)
-            _close_question(session, attempt.reminder_id, _("The provider has it."), now)
+            _close_question(session, attempt, _("The provider has it."), now)
         case Says.ARRIVED:
             delivery.change(session, Event.DELIVER, *this, now=now, detail=event.status)
-            _close_question(session, attempt.reminder_id, _("The provider says that it arrived."), now)
+            _close_question(session, attempt, _("The provider says that it arrived."), now)
         case Says.CAN_NOT:
             _bounce(session, this, said["form"].get("ErrorCode", ""), now)
     return True
@@ -145,8 +145,9 @@ def _bounce(session: Session, this: tuple[ColumnElement[bool], ...], code: str, 
         undelivered.ask(session, row, now=now)
 
 
-def _close_question(session: Session, reminder_id: UUID, outcome: str, now: datetime) -> None:
+def _close_question(session: Session, attempt: Attempt, outcome: str, now: datetime) -> None:
     """Nobody has to find out any more whether it arrived."""
-    asked = (Task.key == undelivered.key(reminder_id), Task.kind == undelivered.UNCERTAIN)
+    key = undelivered.key(attempt.reminder_id, attempt.lease_epoch)
+    asked = (Task.clinic_id == attempt.clinic_id, Task.key == key, Task.kind == undelivered.UNCERTAIN)
     closed = {"status": TaskStatus.DONE, "outcome": outcome, "closed_at": now, "version": Task.version + 1}
     session.execute(update(Task).where(*asked, Task.status == TaskStatus.OPEN).values(**closed))

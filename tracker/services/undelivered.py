@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from tracker.models import Clinic, Reminder, Task
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import Event
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ReminderStatus, Role
+from tracker.rules.vocabulary import ReminderStatus, Role, TaskStatus
 from tracker.services import audit
 from tracker.text import gettext as _
 from tracker.text import say_instant
@@ -17,12 +18,22 @@ from tracker.text import say_instant
 # The ends that leave somebody untold.
 ASKING = frozenset({Event.REFUSE, Event.LOSE, Event.EXPIRE, Event.SUPPRESS, Event.BOUNCE})
 PATIENCE = timedelta(hours=4)
-UNCERTAIN = "uncertain"  # the task's kind: did it arrive?
+UNCERTAIN, UNDELIVERED = "uncertain", "undelivered"  # kinds of tasks; the first asks: did it arrive?
 
 
-def key(reminder_id: UUID) -> str:
-    """Return what a message's task is found by."""
-    return f"message:{reminder_id}"
+def key(reminder_id: UUID, epoch: int) -> str:
+    """Return what a message's task is found by; sent again, it is asked after anew."""
+    return f"message:{reminder_id}:{epoch}"
+
+
+def open_task(session: Session, row: Reminder) -> Task | None:
+    """Return what is still to do because of a message."""
+    return session.scalars(_known(row).where(Task.status == TaskStatus.OPEN)).first()
+
+
+def _known(row: Reminder) -> Select[Task]:
+    mine = (Task.clinic_id == row.clinic_id, Task.key == key(row.id, row.lease_epoch))
+    return select(Task).where(*mine, Task.status != TaskStatus.CANCELLED)
 
 
 def ask(session: Session, row: Reminder, *, now: datetime) -> None:
@@ -36,6 +47,12 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
         return
     if row.status == ReminderStatus.SUPPRESSED and row.purpose not in (Purpose.VISIT, Purpose.CHANGED):
         return
+    kind = UNCERTAIN if row.status == ReminderStatus.UNCERTAIN else UNDELIVERED
+    if task := session.scalars(_known(row)).first():
+        # What nobody was sure of is known now. Where somebody has seen to it, that is enough.
+        if task.status is TaskStatus.OPEN:
+            task.kind, task.detail = kind, _detail(session, row)
+        return
     about = row.subject_at if row.visit_id else row.send_at
     ahead = about > now
     task = Task(
@@ -43,8 +60,8 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
         patient_id=row.patient_id,
         course_id=row.course_id,
         visit_id=row.visit_id,
-        kind=UNCERTAIN if row.status == ReminderStatus.UNCERTAIN else "undelivered",
-        key=key(row.id),
+        kind=kind,
+        key=key(row.id, row.lease_epoch),
         detail=_detail(session, row),
         owner_role=Role.COORDINATOR,
         urgent=ahead and about - now <= timedelta(days=1),
