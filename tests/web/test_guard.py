@@ -249,8 +249,9 @@ def test_an_error_of_the_database_puts_nobody_into_the_log(more, browser, house,
     assert "Lovelace" not in caplog.text
 
 
-def test_a_page_names_its_files_with_their_version(client):
+def test_a_page_names_its_files_with_their_version(browser):
     """An hour of cache must not pair a new page with the script of the one before."""
+    client = browser()
     files = re.findall(r'(?:src|href)="(/static/[^"#]+)', client.get("/sign-in").text)
     assert files
     assert len({file.partition("?v=")[2] for file in files}) == 1
