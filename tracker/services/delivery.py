@@ -39,7 +39,7 @@ from tracker.services.letters import LEFT, WEEK, Lease, Letter, Verdict
 from tracker.text import gettext as _
 
 # Of those that are due the ones that are of use for less long go first; looked for among so many, in order of time.
-WINDOW = 500
+WINDOW = 200
 _SILENT = frozenset({Event.LEASE, Event.RELEASE})  # no news to anybody
 # Written out: a partial index is used where the condition stands there as it does in the index.
 SCHEDULED: ColumnElement[bool] = literal_column("reminder.status = 'scheduled'")
