@@ -62,7 +62,9 @@ def _written(desk: Desk, letter: Letter) -> Written:
             language=letter.language,
             lives_in=letter.zone,
             asks_how=letter.asks_how,
-        )
+        ),
+        letter=letter.channel is ReminderChannel.EMAIL,
+        short=letter.channel is ReminderChannel.SMS,
     )
 
 

@@ -2,7 +2,8 @@
 
 What is held against each other takes turns, so that whatever else the machine does falls on both. SQLite with
 synchronous=FULL as always, PostgreSQL in a cluster of its own with fsync on. A sink takes every message at once; all
-else is as in a clinic: looked up, put in words with link and calendar, marked, written down, with its history.
+else is as in a clinic: looked up, put in words, marked, written down, with its history. The message is the commonest,
+the reminder of a visit, as an e-mail.
 """
 
 import asyncio
@@ -66,7 +67,7 @@ def measure() -> dict[str, float]:
 
 
 def _clinic(url: str, patients: int) -> House:
-    """Make a clinic where each of so many patients will get the message that tells all dates, some day."""
+    """Make a clinic where each of so many patients will be reminded of a visit, some day."""
     upgrade(url)
     db.configure(url)
     house = make_clinic()
@@ -79,7 +80,7 @@ def _clinic(url: str, patients: int) -> House:
 def _let_be_due(count: int, at: datetime = NOW) -> None:
     """Let `count` more messages be due at one moment."""
     with db.transaction() as session:
-        waiting = select(Reminder.id).where(Reminder.purpose == Purpose.ITINERARY, Reminder.send_at == FAR).limit(count)
+        waiting = select(Reminder.id).where(Reminder.purpose == Purpose.VISIT, Reminder.send_at == FAR).limit(count)
         session.execute(update(Reminder).where(Reminder.id.in_(waiting)).values(send_at=at))
 
 
@@ -179,7 +180,7 @@ def _due_to_sent(folder: Path) -> float:
     ahead = NOW - clock.now()
     due = NOW + timedelta(seconds=8)  # by then it has started
     with db.transaction() as session:
-        first = (Reminder.purpose == Purpose.ITINERARY,)
+        first = (Reminder.purpose == Purpose.VISIT,)
         session.execute(update(Reminder).where(*first).values(send_at=due))
     with _sink() as (port, came):
         settings = {"TRACKER_DATABASE_URL": url, "TRACKER_SECRET_KEY": "kP3xZ9vR7tQ1mW5nB8cL2dF6gH4jS0aY-uE_"}

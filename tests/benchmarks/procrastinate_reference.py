@@ -1,7 +1,7 @@
 """Procrastinate's no-op jobs, as a reference for what a queue on PostgreSQL does.
 
-`python -m tests.benchmarks.procrastinate_reference CONNINFO CONCURRENCY`: says "ready", waits for a line, works until no
-job is left.
+`python -m tests.benchmarks.procrastinate_reference CONNINFO CONCURRENCY`: says "ready", waits for a line, works until
+no job is left.
 """
 
 import asyncio

@@ -65,8 +65,16 @@ class Written:
     short: str
 
 
-def write(facts: Facts) -> Written:
-    """Return the message in the patient's language. jinja2.TemplateError: a template is broken."""
+def write(facts: Facts, *, letter: bool = True, short: bool = True) -> Written:
+    """Return the message in the patient's language; what isn't asked for is empty.
+
+    Args:
+        letter: Whether it is wanted as an e-mail.
+        short: Whether it is wanted as a text message.
+
+    Raises:
+        jinja2.TemplateError: A template is broken.
+    """
     with text.speaking(facts.language):
         said = {
             "facts": facts,
@@ -79,9 +87,9 @@ def write(facts: Facts) -> Written:
             "also": "",  # what a template may leave out
             "dates": (),
         }
-        plain = _render(facts, "mail/layout.txt", said)
-        html = _render(facts, "mail/layout.html", said, html=True)
-        return Written(subject(facts), plain.strip() + "\n", html, _short(facts, said))
+        plain = _render(facts, "mail/layout.txt", said).strip() + "\n" if letter else ""
+        html = _render(facts, "mail/layout.html", said, html=True) if letter else ""
+        return Written(subject(facts), plain, html, _short(facts, said) if short else "")
 
 
 def _render(facts: Facts, layout: str, said: Mapping[str, Any], *, html: bool = False) -> str:
@@ -131,6 +139,7 @@ def _subjects() -> dict[Purpose, str]:
 def _environment(*, html: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(shipped("templates")),
+        auto_reload=False,  # asking the disk for every message costs as much as writing it
         autoescape=html,  # noqa: S701 - plain text has nothing to escape
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -88,7 +88,9 @@ def change(
 def _moving(event: Event, *which: ColumnElement[bool]) -> Update:
     move = MOVES[event]
     held = {} if move.target in (ReminderStatus.LEASED, ReminderStatus.SENDING) else {"lease_until": None}
-    return update(Reminder).where(Reminder.status.in_(move.sources), *which).values(status=move.target, **held)
+    [*sources] = move.sources
+    fits = Reminder.status == sources[0] if len(sources) == 1 else Reminder.status.in_(sources)
+    return update(Reminder).where(fits, *which).values(status=move.target, **held)
 
 
 def _tell(
