@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from tests.sms_provider import NUMBER, SID, TOKEN, Provider
-from tracker import db
+from tracker import clock, db
 from tracker.cli import main
+from tracker.models import Sending
 from tracker.paths import newest_revision
 
 KEY = "kP3xZ9vR7tQ1mW5nB8cL2dF6gH4jS0aY-uE_"
@@ -197,6 +198,10 @@ def test_check_is_content_with_a_safe_installation(tracker, monkeypatch, mail_se
         assert "TRACKER_SMS_ACCOUNT" in said
         assert "an old token" not in said
         assert provider.sent == []
+    with db.transaction() as session:
+        session.add(Sending(id=1, witness="", beats=7, paused_at=clock.now(), paused_why="This is a copy."))
+    said = tracker("check")
+    assert "This is a copy. An administrator can say otherwise at https://visits.example.org/settings/channels" in said.output
     monkeypatch.setenv("TRACKER_SECRET_KEY", "short")
     assert tracker("check").exit_code == 1
 

@@ -68,18 +68,18 @@ def test_a_mail_to_oneself_goes_the_way_of_all(house, app, admin):
     with mail_server() as (kept, port):
         config = app(mail=port)
         client = admin(config)
-        assert client.post("/channels/test", data={"way": "email"}).status_code == 303
-        part = client.get("/channels/test", headers={"HX-Request-Type": "partial"}).text
+        assert client.post("/settings/channels/test", data={"way": "email"}).status_code == 303
+        part = client.get("/settings/channels/test", headers={"HX-Request-Type": "partial"}).text
         assert "Waiting for the worker" in part
         assert "every 2s" in part
         assert "<html" not in part
         build(config).tick(NOW + timedelta(seconds=5))
-        text = state(client.get("/channels").text)
+        text = state(client.get("/settings/channels").text)
     [message] = kept.messages
     assert message["Subject"] == "Test message"
     assert kept.recipients == [email_of(house.admin)]
     assert "Taken; look whether it came" in text
-    assert "every 2s" not in client.get("/channels").text
+    assert "every 2s" not in client.get("/settings/channels").text
 
 
 def email_of(actor) -> str:
@@ -92,17 +92,17 @@ def test_a_text_to_oneself_shows_that_it_arrived(app, admin):
     with Provider() as provider:
         config = app(sms=provider.account().api)
         client = admin(config)
-        refused = client.post("/channels/test", data={"way": "sms"})
+        refused = client.post("/settings/channels/test", data={"way": "sms"})
         assert refused.status_code == 422
         assert "Enter the number of your mobile phone" in refused.text
-        assert client.post("/channels/test", data={"way": "sms", "number": "(505) 555-0177"}).status_code == 303
+        assert client.post("/settings/channels/test", data={"way": "sms", "number": "(505) 555-0177"}).status_code == 303
         build(config).tick(NOW + timedelta(seconds=5))
         [sent] = provider.sent
     assert (sent["To"], sent["From"]) == ("+15055550177", NUMBER)
     path = sent["StatusCallback"].removeprefix(BASE)
     fields = receipt(sent["sid"], "delivered", sent["To"])
     assert client.post(path, data=fields, headers=headers(BASE + path, fields)).status_code == 200
-    page = client.get("/channels").text
+    page = client.get("/settings/channels").text
     assert "Delivered" in state(page)
     assert "+15055550177" in page, "kept for the next time"
 
@@ -111,9 +111,9 @@ def test_what_goes_wrong_is_said(app, admin):
     with Misbehaving(RCPT="550 nobody of that name") as server:
         config = app(mail=server.port)
         client = admin(config)
-        client.post("/channels/test", data={"way": "email"})
+        client.post("/settings/channels/test", data={"way": "email"})
         build(config).tick(NOW + timedelta(seconds=5))
-    text = state(client.get("/channels").text)
+    text = state(client.get("/settings/channels").text)
     assert "Refused" in text
     assert "550 nobody of that name" in text
 
@@ -121,23 +121,23 @@ def test_what_goes_wrong_is_said(app, admin):
 def test_a_test_that_no_worker_takes_is_over_after_a_while(app, admin):
     config = app(mail=free_port())
     client = admin(config)
-    client.post("/channels/test", data={"way": "email"})
+    client.post("/settings/channels/test", data={"way": "email"})
     build(config).tick(NOW + timedelta(minutes=20))
-    assert "Did not leave in time" in state(client.get("/channels").text)
+    assert "Did not leave in time" in state(client.get("/settings/channels").text)
     assert mailroom.rows(Task) == [], "it is nobody's patient"
 
 
 def test_a_way_that_is_not_set_up_can_not_be_tested(app, admin):
     client = admin(app(mail_host="", sms_token=""))
-    text = client.get("/channels").text
+    text = client.get("/settings/channels").text
     assert text.count("Not set up") == 2
     assert "There is no way to test yet" in text
-    assert client.post("/channels/test", data={"way": "email"}).status_code == 422
+    assert client.post("/settings/channels/test", data={"way": "email"}).status_code == 422
     assert mailroom.rows(Reminder) == []
 
 
 def test_no_secret_is_shown(app, admin):
-    text = admin(app(mail_user="clinic", mail_password=PASSWORD)).get("/channels").text
+    text = admin(app(mail_user="clinic", mail_password=PASSWORD)).get("/settings/channels").text
     for secret in (TOKEN, PASSWORD, KEY):
         assert secret not in text
 
@@ -152,8 +152,8 @@ def test_the_clinic_writes_only_as_it_chose(house, app, admin):
     with Provider() as provider:
         config = app(sms=provider.account().api)
         client = admin(config)
-        assert client.post("/channels", data={"email": "yes"}).status_code == 303
-        assert "Not used" in client.get("/channels").text
+        assert client.post("/settings/channels", data={"email": "yes"}).status_code == 303
+        assert "Not used" in client.get("/settings/channels").text
         build(config).tick(NOW)
         assert provider.sent == []
     assert "doesn't write this way" in next(row.reason for row in mailroom.messages() if row.reason)
@@ -189,8 +189,8 @@ def test_while_sending_is_paused_every_page_says_so(house, app):
         text = nurse.get(page).text
         assert "Sending is paused." in text
         assert "An administrator can say" in text
-    assert "/channels" in _open(app(), house.admin).get("/").text
-    assert nurse.post("/channels/resume", data={"left_already": "no", "reason": "x"}).status_code == 403
+    assert "/settings/channels" in _open(app(), house.admin).get("/").text
+    assert nurse.post("/settings/channels/resume", data={"left_already": "no", "reason": "x"}).status_code == 403
 
 
 @pytest.mark.usefixtures("paused")
@@ -200,10 +200,10 @@ def test_an_administrator_lets_messages_leave_again(house, app):
         config = app(mail=port)
         assert build(config).tick(NOW)["accepted"] == 0
         client = _open(config, house.admin)
-        assert "This is a copy of the database." in client.get("/channels").text
-        assert client.post("/channels/resume", data={"left_already": "no"}).status_code == 422, "without a reason"
+        assert "This is a copy of the database." in client.get("/settings/channels").text
+        assert client.post("/settings/channels/resume", data={"left_already": "no"}).status_code == 422, "without a reason"
         said = {"left_already": "no", "reason": "the old machine is off"}
-        assert client.post("/channels/resume", data=said).status_code == 303
+        assert client.post("/settings/channels/resume", data=said).status_code == 303
         assert "Sending is paused" not in client.get("/").text
         assert build(config).tick(NOW + timedelta(seconds=5))["accepted"] == 1
     assert len(kept.messages) == 1
@@ -215,7 +215,7 @@ def test_what_may_have_left_already_becomes_a_task(house, app):
     with mail_server() as (kept, port):
         config = app(mail=port)
         said = {"left_already": "yes", "reason": "nobody knows"}
-        assert _open(config, house.admin).post("/channels/resume", data=said).status_code == 303
+        assert _open(config, house.admin).post("/settings/channels/resume", data=said).status_code == 303
         build(config).tick(NOW + timedelta(seconds=5))
     assert kept.messages == []
     assert [row.status for row in mailroom.messages()].count(ReminderStatus.EXPIRED) == 1
@@ -227,7 +227,7 @@ def test_it_takes_the_password_of_lately(house, app):
     client = _open(app(), house.admin)
     clock.shift(timedelta())
     clock.shift(NOW + timedelta(minutes=6) - clock.now())
-    answer = client.post("/channels/resume", data={"left_already": "no", "reason": "x"})
+    answer = client.post("/settings/channels/resume", data={"left_already": "no", "reason": "x"})
     assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/confirm")
     with db.read() as session:
         assert sending.pause(session) is not None
@@ -238,6 +238,6 @@ def test_in_the_demonstration_nothing_is_paused_and_nothing_leaves(house, app):
         sending.seal(session, now=NOW)
     client = _open(app(demo=True), house.admin)
     assert "Sending is paused" not in client.get("/").text
-    text = client.get("/channels").text
+    text = client.get("/settings/channels").text
     assert "Nothing leaves here" in text
     assert "Sending is paused" not in text

@@ -1,5 +1,6 @@
 """`tracker check`: what is unsafe or missing before patients rely on it."""
 
+import os
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -9,13 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
 
-from tracker import db, schema
+from tracker import clock, db, schema
 from tracker.channels import sms
 from tracker.channels.ways import has_mail, sms_account
 from tracker.config import Config, MailSecurity, load, variable
 from tracker.errors import Invalid, TrackerError
 from tracker.models import Clinic
 from tracker.paths import newest_revision, static
+from tracker.services import sending
+from tracker.services.sending import Witness
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MAIL_TIMEOUT = 5.0  # seconds for one answer of the mail server
@@ -110,11 +113,26 @@ def _database(config: Config) -> Iterator[str]:
         zones = session.scalars(select(Clinic.zone_name)).all()
     if not zones:
         yield "there is no clinic yet: tracker init"
+    yield from _pause(config)
     for name in sorted({*zones, "America/New_York"}):
         with suppress(ZoneInfoNotFoundError):
             ZoneInfo(name)
             continue
         yield f"this machine knows no time zone {name}: pip install tzdata"
+
+
+def _pause(config: Config) -> Iterator[str]:
+    """A copy of a database that sends doesn't send until an administrator says so."""
+    if not config.lets_out:
+        return
+    witness = Witness.of(config.database, config.folder)
+    with db.read() as session:
+        known = sending.pause(session)
+        why = known.why if known else sending.would_pause(session, witness, now=clock.now())
+    if why:
+        yield f"nothing is sent: {why} An administrator can say otherwise at {config.base_url}/settings/channels"
+    if not os.access(witness.path if witness.path.exists() else witness.path.parent, os.W_OK):
+        yield f"{witness.path} can't be written: without it nothing is sent"
 
 
 def _files() -> Iterator[str]:

@@ -19,7 +19,7 @@ from tracker.text import gettext as _
 from tracker.web.access import access
 from tracker.web.forms import Form, attempt, blank, page, parse
 
-bp = Blueprint("channels", __name__, url_prefix="/channels")
+bp = Blueprint("channels", __name__, url_prefix="/settings/channels")
 
 
 class Resume(Command):
@@ -110,7 +110,7 @@ def _page(
         fate = channels.fate(session, g.actor)
     chosen = {way.channel.value: way.used for way in found}
     return page(
-        "channels/index.html",
+        "settings/channels.html",
         block="fate",
         status=status,
         ways=found,
