@@ -58,10 +58,11 @@ def _written(desk: Desk, letter: Letter) -> Written:
             zone=clinic.zone,
             country=clinic.country,
             starts=[visit.starts_at for visit in letter.visits],
-            link=links.address(desk.base_url, desk.key, letter.link) if letter.link else None,
+            link=_link(desk, letter),
             language=letter.language,
             lives_in=letter.zone,
             asks_how=letter.asks_how,
+            due=letter.due or mail.Due(),
         ),
         letter=letter.channel is ReminderChannel.EMAIL,
         short=letter.channel is ReminderChannel.SMS,
@@ -76,6 +77,12 @@ def _test(name: str) -> Written:
         f'<!doctype html><html lang="en"><head><title>{subject}</title></head><body><p>{escape(said)}</p></body></html>'
     )
     return Written(subject, f"{said}\n", page, said)
+
+
+def _link(desk: Desk, letter: Letter) -> str | None:
+    if letter.purpose is Purpose.DIGEST:
+        return f"{desk.base_url}/to-do"
+    return links.address(desk.base_url, desk.key, letter.link) if letter.link else None
 
 
 def _unsubscribe(desk: Desk, letter: Letter) -> str | None:

@@ -135,6 +135,8 @@ def _chores() -> None:
         with db.transaction() as session:
             if daily.begin(session, "clear", f"{now:%Y-%m-%d}", now=now):
                 daily.clear(session, now=now)
+        with db.transaction() as session:
+            daily.digests(session, now=now)
         slot = now.replace(minute=now.minute - now.minute % PROOF)
         with db.transaction() as session:
             mine = daily.begin(session, "prove", f"{slot:%Y-%m-%dT%H:%M}", now=now)

@@ -14,7 +14,7 @@ import pytest
 from tracker.channels.message import Message
 from tracker.interop import mail
 from tracker.interop.calendar_file import Entry, Place, calendar_files
-from tracker.interop.mail import VERSIONS, Facts, Written, write
+from tracker.interop.mail import VERSIONS, Due, Facts, Written, write
 from tracker.rules import gsm
 from tracker.rules.cadence import Purpose
 from tracker.text import speaking
@@ -47,6 +47,7 @@ def facts(purpose: Purpose, **more) -> Facts:
         "country": "US",
         "starts": STARTS if purpose in (Purpose.ITINERARY, Purpose.CHANGED) else STARTS[:1],
         "link": LINK,
+        "due": Due(2, 3, 1, 0, ("A.L.", "G.H.")),
     }
     return Facts(**said | more)
 
@@ -69,7 +70,7 @@ def test_changed_words_have_a_new_version(purpose):
 
 
 def test_every_patient_message_has_words():
-    assert set(VERSIONS) == set(Purpose) - {Purpose.DIGEST, Purpose.TEST}
+    assert set(VERSIONS) == set(Purpose) - {Purpose.TEST}
     assert set(VERSIONS) == set(mail._subjects())
 
 

@@ -186,3 +186,12 @@ def test_polls_and_quick_clicks_do_not_write(browser, house):
     with db.read() as session:
         assert session.scalars(select(LoginSession.last_used_at)).one() == before
     assert token
+
+
+def test_the_list_of_the_day_by_e_mail_is_ended_and_begun_again(house, browser):
+    client = browser(house.coordinator)
+    assert 'name="wanted" value="yes" checked' in client.get("/account").get_data(as_text=True)
+    assert client.post("/account/digest").status_code == 303
+    assert 'name="wanted" value="yes" checked' not in client.get("/account").get_data(as_text=True)
+    assert client.post("/account/digest", data={"wanted": "yes"}).status_code == 303
+    assert 'name="wanted" value="yes" checked' in client.get("/account").get_data(as_text=True)

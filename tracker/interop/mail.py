@@ -1,4 +1,4 @@
-"""Writes a patient's message from the templates in `templates/mail`, in their language, outside the web.
+"""Writes a message from the templates in `templates/mail`, in its reader's language, outside the web.
 
 Discreet by construction: a template is given a first name, the clinic's neutral name, dates and a link, and nothing
 about the treatment; subjects are constants.
@@ -34,8 +34,20 @@ VERSIONS: Mapping[Purpose, int] = MappingProxyType(
         Purpose.QUESTIONNAIRE: 1,
         Purpose.CHANGED: 2,
         Purpose.CLOSED: 2,
+        Purpose.DIGEST: 1,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What somebody of the staff has to do today: how many, and whose, in this order."""
+
+    mine: int = 0
+    others: int = 0  # that anybody of the same role may take
+    overdue: int = 0
+    urgent: int = 0
+    initials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class Facts:
     language: str = "en"
     lives_in: ZoneInfo | None = None  # where that is another zone, each time says which it is in
     asks_how: bool = False  # the check-in of the same day is asked inside it
+    due: Due = Due()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,8 @@ def write(facts: Facts, *, letter: bool = True, short: bool = True) -> Written:
             "subject": subject(facts),
             "also": "",  # what a template may leave out
             "dates": (),
+            "after": "",
+            "calls": True,
         }
         plain = _render(facts, "mail/layout.txt", said).strip() + "\n" if letter else ""
         html = _render(facts, "mail/layout.html", said, html=True) if letter else ""
@@ -132,6 +147,7 @@ def _subjects() -> dict[Purpose, str]:
         Purpose.QUESTIONNAIRE: _("A few questions for you"),
         Purpose.CHANGED: _("Your appointments have changed"),
         Purpose.CLOSED: _("We are closed: please do not come"),
+        Purpose.DIGEST: _("What is due today"),
     }
 
 

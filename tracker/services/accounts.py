@@ -163,6 +163,26 @@ def add(session: Session, actor: Actor, new: AddUser, password: str, *, now: dat
     return added
 
 
+def set_digest(session: Session, actor: Actor, *, wanted: bool, now: datetime) -> None:
+    """Let somebody get the list of the day by e-mail, or no more."""
+    account = clinic.get(session, actor, UserAccount, _own(actor), lock=True)
+    if (account.no_digest_at is None) != wanted:
+        account.no_digest_at = None if wanted else now
+        session.flush()
+        done = f"list by e-mail {'on' if wanted else 'off'}"
+        audit.record(session, actor, done, subject=f"user {account.id}", now=now)
+
+
+def gets_digest(session: Session, actor: Actor) -> bool:
+    """Return whether somebody gets the list of the day by e-mail."""
+    return clinic.get(session, actor, UserAccount, _own(actor)).no_digest_at is None
+
+
+def _own(actor: Actor) -> UUID:
+    assert actor.user_id  # only staff has a page of its own
+    return actor.user_id
+
+
 def set_password(session: Session, actor: Actor, user_id: UUID, password: str, *, now: datetime) -> UserAccount:
     """Give an account a new password; every session of it ends.
 

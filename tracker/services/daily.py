@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
-from tracker.models import JobRun, PortalSession, RequestKey, WorkerHeartbeat
-from tracker.services import portal
+from tracker.models import Clinic, JobRun, PortalSession, RequestKey, WorkerHeartbeat
+from tracker.services import digest, portal
 
 FORMS = timedelta(days=7)  # nobody sends the same form again after that
 RUNS = timedelta(days=60)
@@ -23,6 +23,16 @@ def begin(session: Session, name: str, period: str, *, now: datetime) -> bool:
     insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     row = {"name": name, "period": period, "started_at": now}
     return session.scalar(insert(JobRun).values(row).on_conflict_do_nothing().returning(JobRun.name)) is not None
+
+
+def digests(session: Session, *, now: datetime) -> int:
+    """Write the staff's lists of the day of each clinic whose hour has come; return how many."""
+    count = 0
+    for clinic in session.scalars(select(Clinic).order_by(Clinic.id)):
+        send_at = digest.hour(session, clinic, now=now)
+        if send_at and begin(session, f"digest {clinic.id}", f"{send_at.astimezone(clinic.zone):%Y-%m-%d}", now=now):
+            count += digest.plan(session, clinic, send_at, now=now)
+    return count
 
 
 def clear(session: Session, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracker.interop.mail import Due
 from tracker.models import Clinic, ContactPoint, Patient, PatientLink, Reminder, Task, UserAccount, Visit
 from tracker.rules import cadence, routing
 from tracker.rules.cadence import Fit, Purpose, QuietHours
@@ -21,7 +22,7 @@ from tracker.rules.delivery import LATE, LIVE, Event, thread
 from tracker.rules.routing import Limits, Used
 from tracker.rules.settings import Settings
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, TaskStatus, VisitStatus
-from tracker.services import addresses, channels, links
+from tracker.services import addresses, channels, digest, links
 from tracker.services import settings as numbers
 from tracker.text import gettext as _
 
@@ -77,6 +78,7 @@ class Letter:
     versions: int = 0  # of all visits of the course: any change makes it another number
     texts: int = 0  # that left to the patient lately: one more meanwhile, and the limit has to be asked again
     asks_how: bool = False  # the check-in of the same day is asked in this one
+    due: Due | None = None  # what somebody of the staff has to do today
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class _Known:
     asked: Collection[UUID] = frozenset()  # tasks that are open still
     ways: frozenset[ReminderChannel] = addresses.BY_ANY
     tests: dict[UUID, str] = field(default_factory=dict)  # where a test goes, by its reminder
+    due: dict[UUID, Due] = field(default_factory=dict)  # by the account of whoever gets a list
 
 
 def look(
@@ -151,6 +154,10 @@ def _gather(session: Session, rows: Sequence[Reminder], now: datetime) -> _Known
         if row.purpose is Purpose.TEST and row.channel and row.user_id:
             known.tests[row.id] = channels.address_of(session, known.users[row.user_id], row.channel)
     known.asked = _asked(session, rows)
+    for row in rows:
+        if row.purpose is Purpose.DIGEST and row.user_id:
+            zone = known.clinics[row.clinic_id].zone
+            known.due |= digest.due_of(session, [known.users[row.user_id]], zone, now=now)
     for point in session.scalars(addresses.in_use(patients)):
         known.points[point.patient_id].append(point)
     for patient_id, text_id, at in session.execute(_texts(patients, now)):
@@ -345,6 +352,8 @@ def _to_staff(row: Reminder, lease: Lease, known: _Known, now: datetime) -> Foun
     user, clinic = known.users[row.user_id], known.clinics[row.clinic_id]
     if user.disabled_at or (row.purpose is Purpose.DIGEST and user.no_digest_at):
         return Verdict(Event.CANCEL, _("The account is closed, or wants no such message."))
+    if row.purpose is Purpose.DIGEST and row.user_id not in known.due:
+        return Verdict(Event.CANCEL, _("Nothing is due any more."))
     way = row.channel or ReminderChannel.EMAIL  # whoever tests one says which
     if way not in known.ways:
         return Verdict(Event.REFUSE, _("This way isn't set up here."))
@@ -360,6 +369,7 @@ def _to_staff(row: Reminder, lease: Lease, known: _Known, now: datetime) -> Foun
         about=row.subject_at,
         expires_at=row.expires_at,
         user_id=row.user_id,
+        due=known.due.get(row.user_id),
     )
 
 

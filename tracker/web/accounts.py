@@ -1,19 +1,21 @@
 """Signing in and out, and one's own password."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
-from tracker.db import transaction
+from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused
 from tracker.models import UserAccount
-from tracker.rules.fields import Command, Line, Secret
+from tracker.rules.fields import Command, Line, Secret, Tick
 from tracker.rules.permissions import Permission
 from tracker.services import accounts
 from tracker.text import gettext as _
 from tracker.web.access import access, set_cookie
-from tracker.web.forms import Form, blank, go_to, page, parse
+from tracker.web.forms import Form, attempt, blank, go_to, page, parse
 from tracker.web.signing import address, opened
 
 bp = Blueprint("accounts", __name__)
@@ -38,6 +40,12 @@ class ChangePassword(Command):
     current: Secret
     password: Secret
     again: Secret
+
+
+class SetDigest(Command):
+    """Whether the list of the day comes by e-mail."""
+
+    wanted: Tick = False
 
 
 @bp.get("/sign-in")
@@ -99,6 +107,19 @@ def change_password() -> ResponseReturnValue:
     return set_cookie(go_to(url_for("accounts.show", changed="yes")), token)
 
 
+@bp.post("/account/digest")
+@access(Permission.SIGNED_IN)
+def set_digest() -> ResponseReturnValue:
+    """Get the list of the day by e-mail, or no more."""
+
+    def do(session: Session, asked: SetDigest) -> str:
+        accounts.set_digest(session, g.actor, wanted=asked.wanted, now=g.now)
+        return url_for("accounts.show")
+
+    form = parse(SetDigest, request.form)
+    return attempt(form, do, lambda form, _status: _account_page(form), done=_("It is saved."))
+
+
 @bp.get("/confirm")
 @access(Permission.SIGNED_IN)
 def confirm() -> ResponseReturnValue:
@@ -154,11 +175,14 @@ def _confirm_page(form: Form[Confirm]) -> Response:
     return page("accounts/confirm.html", status=422 if form.errors else 200, form=form)
 
 
-def _account_page(form: Form[ChangePassword]) -> Response:
+def _account_page(form: Form[Any]) -> Response:
+    with read() as session:
+        gets_digest = accounts.gets_digest(session, g.actor)
     return page(
         "accounts/account.html",
         status=422 if form.errors else 200,
         form=form,
         email=g.signed_in.email,
         changed="changed" in request.args,
+        gets_digest=gets_digest,
     )
