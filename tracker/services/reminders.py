@@ -34,10 +34,8 @@ _MOVED = (
     .group_by(VisitEvent.visit_id)
 )
 _ZONE = select(Patient.zone_name).where(Patient.id == bindparam("patient"))
-_ASKED = select(Task.id, Task.opens_at, Task.due_at).where(
-    Task.course_id == bindparam("course"),
-    Task.kind.in_(bindparam("codes", expanding=True)),
-    Task.status == TaskStatus.OPEN,
+_OPEN = select(Task.kind, Task.id, Task.opens_at, Task.due_at).where(
+    Task.course_id == bindparam("course"), Task.status == TaskStatus.OPEN
 )
 _KEPT = select(Reminder).where(
     Reminder.course_id == bindparam("course"),
@@ -153,10 +151,9 @@ def _moved(session: Session, visits: Iterable[Visit]) -> dict[UUID, datetime]:
 
 
 def _asked(session: Session, course: Course, protocol: Protocol) -> list[Asked]:
-    codes = [step.code for step in protocol.programme if step.owner is None]
-    if not codes:
-        return []
-    return [Asked(*row) for row in session.connection().execute(_ASKED, {"course": course.id, "codes": codes})]
+    codes = {step.code for step in protocol.programme if step.owner is None}
+    rows = session.connection().execute(_OPEN, {"course": course.id}) if codes else ()
+    return [Asked(*row) for kind, *row in rows if kind in codes]
 
 
 def _change(session: Session, basis: Basis, course: Course, visits: Sequence[Visit], now: datetime) -> Wanted | None:
