@@ -152,8 +152,10 @@ def _moved(session: Session, visits: Iterable[Visit]) -> dict[UUID, datetime]:
 
 def _asked(session: Session, course: Course, protocol: Protocol) -> list[Asked]:
     codes = {step.code for step in protocol.programme if step.owner is None}
-    rows = session.connection().execute(_OPEN, {"course": course.id}) if codes else ()
-    return [Asked(*row) for kind, *row in rows if kind in codes]
+    if not codes:
+        return []
+    rows = session.connection().execute(_OPEN, {"course": course.id}).all()
+    return [Asked(task_id, opens_at, due_at) for kind, task_id, opens_at, due_at in rows if kind in codes]
 
 
 def _change(session: Session, basis: Basis, course: Course, visits: Sequence[Visit], now: datetime) -> Wanted | None:
