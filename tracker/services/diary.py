@@ -34,7 +34,7 @@ from tracker.rules.availability import FreeTime
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import NURSE, PHYSICIAN
 from tracker.rules.vocabulary import IntakeStatus, ResourceKind, TaskStatus, VisitStatus
-from tracker.services import calendar, capacity, settings
+from tracker.services import calendar, capacity, settings, undelivered
 from tracker.services.clinic import ClinicInfo
 from tracker.services.followup import REVIEW, SAFETY
 from tracker.text import gettext as _
@@ -62,7 +62,7 @@ def day_board(
         hours=hours_of(session, actor, day),
         rooms=_rooms(session, actor, filters),
         visits=visits,
-        tasks=[_task(row) for row in tasks if _belongs(row, shown, now)] if not filters else [],
+        tasks=[_task(row, place, now) for row in tasks if _belongs(row, shown, now)] if not filters else [],
         free=_free(session, place, there, filters, now),
         there=there,
         closed=calendar.closed_times(session, place, day, day),
@@ -329,7 +329,7 @@ def _say_effect(effect: Row[Any] | None) -> str:
 _OPEN = (
     select(
         *(Task, Patient.family_name, Patient.given_name, Patient.preferred_name),
-        *(UserAccount.name.label("owner"), Visit.ordinal),
+        *(UserAccount.name.label("owner"), Visit.ordinal, Visit.starts_at),
     )
     .outerjoin(Patient, Patient.id == Task.patient_id)
     .outerjoin(UserAccount, UserAccount.id == Task.owner_id)
@@ -358,11 +358,15 @@ def _belongs(row: Row[Any], shown: set[UUID], now: datetime) -> bool:
     return task.opens_at <= now and not said_by_bar
 
 
-def _task(row: Row[Any]) -> TaskFacts:
+def _task(row: Row[Any], place: ClinicInfo, now: datetime) -> TaskFacts:
     task: Task = row.Task
+    title = followup.say(task.kind)
+    if task.kind in undelivered.KINDS and task.patient_id:
+        name = row.preferred_name or row.given_name
+        title = undelivered.call(task.kind, name, row.starts_at, place, now=now)
     return TaskFacts(
         id=task.id,
-        title=followup.say(task.kind),
+        title=title,
         patient_id=task.patient_id,
         patient=calendar.say_name(row) if task.patient_id else "",
         detail=task.detail,

@@ -33,7 +33,7 @@ from tracker.rules.followup import Happening, Hours, Wanted
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import CourseStatus, Role, TaskStatus, VisitStatus
-from tracker.services import audit, clinic
+from tracker.services import audit, clinic, undelivered
 from tracker.text import gettext as _
 
 # Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
@@ -233,6 +233,19 @@ class Entry:
     def overdue(self, now: datetime) -> bool:
         """Whether its time is over."""
         return now > self.task.due_at
+
+    @property
+    def message_id(self) -> UUID | None:
+        """The message that it is about, if it is about one."""
+        return undelivered.message_of(self.task)
+
+    def title(self, place: clinic.ClinicInfo, now: datetime) -> str:
+        """What is to be done, in a few words."""
+        if self.task.kind not in undelivered.KINDS or self.patient is None:
+            return followup.say(self.task.kind)
+        name = self.patient.preferred_name or self.patient.given_name
+        visit_at = self.visit.starts_at if self.visit and self.visit.status is VisitStatus.BOOKED else None
+        return undelivered.call(self.task.kind, name, visit_at, place, now=now)
 
 
 def to_do(

@@ -47,7 +47,7 @@ _OVERDUE = select(func.count()).where(
     Task.clinic_id == bindparam("clinic"),
     _OPEN,
     Task.due_at < bindparam("now", type_=Task.due_at.type),
-    Task.kind.in_((undelivered.UNCERTAIN, undelivered.UNDELIVERED)),
+    Task.kind.in_(undelivered.KINDS),
 )
 _ASKED = select(
     select(func.count())

@@ -18,6 +18,7 @@ from tracker.text import gettext as _
 
 _MARKED = frozenset({Event.ACCEPT, Event.DEFER, Event.REFUSE, Event.LOSE})  # what follows the mark says it too
 _LEVELS = {
+    Event.MARK: "active",
     Event.ACCEPT: "ok",
     Event.FIND: "ok",
     Event.DELIVER: "ok",
@@ -69,10 +70,14 @@ def of_message(session: Session, actor: Actor, row: Reminder) -> list[Happened]:
 
 
 def of_visit(session: Session, actor: Actor, visit_id: UUID) -> list[Happened]:
-    """Return what happened to a visit's messages, and what its patient answered, in order of time."""
+    """Return what happened to a visit's messages, and what its patient answered, in order of time.
+
+    That they were planned isn't said of each.
+    """
     mine = (Reminder.clinic_id == actor.clinic_id, Reminder.visit_id == visit_id)
     rows = session.scalars(select(Reminder).where(*mine)).all()
-    return sorted((*_told(session, actor, rows), *_answers(session, visit_id)), key=lambda one: one.at)
+    told = (line for line in _told(session, actor, rows) if line.level != "plain" or line.by)
+    return sorted((*told, *_answers(session, visit_id)), key=lambda one: one.at)
 
 
 def _told(session: Session, actor: Actor, rows: Sequence[Reminder]) -> list[Happened]:
@@ -181,7 +186,8 @@ def _words(kind: Event, attempt: Attempt | None, *, by_hand: bool) -> str:
 
 
 def _answers(session: Session, visit_id: UUID) -> list[Happened]:
-    rows = session.scalars(select(VisitEvent).where(VisitEvent.visit_id == visit_id).order_by(VisitEvent.entered_at))
+    by_patient = (VisitEvent.visit_id == visit_id, VisitEvent.entered_by.is_(None))
+    rows = session.scalars(select(VisitEvent).where(*by_patient).order_by(VisitEvent.entered_at))
     return [
         Happened(row.entered_at, words, row.detail, level="active", what=_("The patient"))
         for row in rows

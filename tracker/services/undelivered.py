@@ -12,13 +12,15 @@ from tracker.rules.delivery import Event
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderStatus, Role, TaskStatus
 from tracker.services import audit
+from tracker.services.clinic import ClinicInfo
 from tracker.text import gettext as _
-from tracker.text import say_instant
+from tracker.text import say_instant, say_time
 
 # The ends that leave somebody untold.
 ASKING = frozenset({Event.REFUSE, Event.LOSE, Event.EXPIRE, Event.SUPPRESS, Event.BOUNCE})
 PATIENCE = timedelta(hours=4)
 UNCERTAIN, UNDELIVERED = "uncertain", "undelivered"  # kinds of tasks; the first asks: did it arrive?
+KINDS = (UNCERTAIN, UNDELIVERED)
 
 
 def key(reminder_id: UUID, epoch: int) -> str:
@@ -34,6 +36,32 @@ def open_task(session: Session, row: Reminder) -> Task | None:
 def _known(row: Reminder) -> Select[Task]:
     mine = (Task.clinic_id == row.clinic_id, Task.key == key(row.id, row.lease_epoch))
     return select(Task).where(*mine, Task.status != TaskStatus.CANCELLED)
+
+
+def message_of(task: Task) -> UUID | None:
+    """Return which message a task is about, if it is about one."""
+    name, _colon, rest = task.key.partition(":")
+    return UUID(rest.partition(":")[0]) if name == "message" else None
+
+
+def call(kind: str, who: str, visit_at: datetime | None, place: ClinicInfo, *, now: datetime) -> str:
+    """Say whom to call about which visit: "Call Maria, visit tomorrow 9:00 AM".
+
+    Args:
+        kind: Of the task.
+        who: The patient's first name.
+        visit_at: When the visit it is about is, if it is to come.
+    """
+    asks = kind == UNCERTAIN
+    if visit_at is None or visit_at <= now:
+        return _("Ask %(who)s whether it arrived", who=who) if asks else _("Call %(who)s", who=who)
+    days = (visit_at.astimezone(place.zone).date() - now.astimezone(place.zone).date()).days
+    at = say_time(visit_at, place.zone, place.country)
+    far = say_instant(visit_at, place.zone, place.country)
+    when = {0: _("today %(at)s", at=at), 1: _("tomorrow %(at)s", at=at)}.get(days, far)
+    if asks:
+        return _("Ask %(who)s whether it arrived, visit %(when)s", who=who, when=when)
+    return _("Call %(who)s, visit %(when)s", who=who, when=when)
 
 
 def ask(session: Session, row: Reminder, *, now: datetime) -> None:

@@ -13,7 +13,17 @@ from tracker.errors import Invalid, Refused, Stale
 from tracker.models import SideEffect, Visit
 from tracker.rules.fields import Command, Line, Secret
 from tracker.rules.permissions import Permission
-from tracker.services import audit, bedside, clinic, messages, observations, orders, outcomes, visit_record
+from tracker.services import (
+    audit,
+    bedside,
+    clinic,
+    message_history,
+    messages,
+    observations,
+    orders,
+    outcomes,
+    visit_record,
+)
 from tracker.web.access import access
 from tracker.web.bedside_page import BedsidePage, Phase
 from tracker.web.forms import Form, go_to, once, page, parse, wants_part
@@ -197,6 +207,9 @@ def _bedside(visit_id: UUID, forms: dict[str, Form[Any]]) -> BedsidePage:
         record = visit_record.load(session, g.actor, visit_id, now=g.now)
         curve = outcomes.curve(session, record.course)
         told = messages.of_visit(session, g.actor, visit_id, now=g.now)
+        happened = message_history.of_visit(session, g.actor, visit_id)
     asked = request.args.get("phase", "")
     phase = Phase(asked) if asked in list(Phase) else None
-    return BedsidePage(record, g.actor, g.now, curve.words, told, phase, request.args.get("correct", ""), forms)
+    return BedsidePage(
+        record, g.actor, g.now, curve.words, told, happened, phase, request.args.get("correct", ""), forms
+    )

@@ -8,18 +8,20 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from tracker.models import SideEffect, VisitEvent
+from tracker.models import SideEffect
 from tracker.rules import adverse_events
 from tracker.rules import visit as story
 from tracker.rules.adverse_events import Term
+from tracker.rules.delivery import UNSENT
 from tracker.rules.discharge import Met
 from tracker.rules.dosing import label, plain
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.timeout import CHECKLIST, Item
 from tracker.rules.visit import Move
 from tracker.rules.vocabulary import VisitStatus
-from tracker.services import gates, orders, telling
+from tracker.services import gates, orders
 from tracker.services.gates import Blocker
+from tracker.services.message_history import Happened
 from tracker.services.messages import Line
 from tracker.services.visit_record import VisitRecord
 from tracker.text import gettext as _
@@ -79,6 +81,7 @@ class BedsidePage:
     now: datetime
     outcome: str = ""  # what the course's scores come to, in words
     told: Sequence[Line] = ()  # messages about this visit
+    happened: Sequence[Happened] = ()  # what became of them, and what the patient answered
     asked: Phase | None = None
     correct: str = ""
     forms: Mapping[str, Form[Any]] = field(default_factory=dict)
@@ -115,10 +118,9 @@ class BedsidePage:
         return self.record.visit.starts_at.astimezone(zone).date() <= self.now.astimezone(zone).date()
 
     @property
-    def said(self) -> list[tuple[str, VisitEvent]]:
-        """What the patient said of the visit, in words, the last first."""
-        said = [(telling.say(event.kind), event) for event in self.record.events if event.entered_by is None]
-        return [(words, event) for words, event in reversed(said) if words]
+    def coming(self) -> list[Line]:
+        """The messages about this visit that haven't gone."""
+        return [line for line in self.told if line.status in UNSENT]
 
     @property
     def can_undo(self) -> bool:

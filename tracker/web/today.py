@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from tracker.db import read, transaction
 from tracker.rules.permissions import Permission
-from tracker.services import audit, calendar, diary, drivers
+from tracker.services import audit, calendar, diary, drivers, health
 from tracker.web import days
 from tracker.web.access import access
 from tracker.web.calendar import hour
@@ -17,6 +17,7 @@ from tracker.web.forms import page, see_other
 bp = Blueprint("today", __name__)
 
 _DAY = timedelta(days=1)
+_READS = Permission.VIEW_MESSAGES
 
 
 @bp.get("/")
@@ -62,6 +63,7 @@ def board_page(day: date, *, said: str = "", moved: bool = False, status: int = 
         chosen = calendar.choices(session, g.actor)
         days.check(filters, chosen)
         board = diary.day_board(session, g.actor, g.clinic, day, filters, now=g.now)
+        wrong = health.health(session, g.actor, now=g.now) if day == g.today and g.actor.may(_READS) else None
     return page(
         "today/today.html",
         block="day",
@@ -69,6 +71,7 @@ def board_page(day: date, *, said: str = "", moved: bool = False, status: int = 
         said=said,
         moved=moved,
         board=board,
+        wrong=wrong,
         cal=days.Shown("day", day, day - _DAY, day + _DAY, chosen, filters),
         hour=hour,
     )

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Task
-from tracker.rules.followup import say
 from tracker.rules.permissions import Permission
 from tracker.services import affected, audit, clinic, followup
 from tracker.services.followup import PHYSICIANS
@@ -82,7 +81,6 @@ def _page(task_id: UUID | None = None, form: Form[Any] | None = None, *, status:
         people=people,
         lost=len(lost),
         shown=shown,
-        say=say,
         physicians=PHYSICIANS,
         refused=task_id,
         form=form or blank(),
