@@ -200,8 +200,8 @@ def test_check_is_content_with_a_safe_installation(tracker, monkeypatch, mail_se
         assert provider.sent == []
     with db.transaction() as session:
         session.add(Sending(id=1, witness="", beats=7, paused_at=clock.now(), paused_why="This is a copy."))
-    said = tracker("check")
-    assert "This is a copy. An administrator can say otherwise at https://visits.example.org/settings/channels" in said.output
+    said = tracker("check").output
+    assert "This is a copy. An administrator can say otherwise at https://visits.example.org/settings/channels" in said
     monkeypatch.setenv("TRACKER_SECRET_KEY", "short")
     assert tracker("check").exit_code == 1
 

@@ -58,20 +58,30 @@ class Installation:
         db.engine().dispose()
 
 
-@pytest.fixture
-def here(database, tmp_path) -> Installation:
-    """Return an installation that has been sending for a while."""
-    folder = tmp_path / "here"
-    folder.mkdir()
+def settle(database: str, folder: Path) -> Installation:
+    """Return an installation with a database of its own, in its folder if it is a file."""
+    folder.mkdir(exist_ok=True)
     if database.startswith("sqlite"):
-        shutil.move(tmp_path / "tracker.db", folder / "tracker.db")
+        db.engine().dispose()
+        shutil.copy(database.removeprefix("sqlite:///"), folder / "tracker.db")
         database = f"sqlite:///{folder}/tracker.db"
     db.configure(database)
+    return Installation(database, folder)
+
+
+@pytest.fixture
+def new(database, tmp_path) -> Installation:
+    """Return an installation that never sent anything."""
+    return settle(database, tmp_path / "here")
+
+
+@pytest.fixture
+def here(new) -> Installation:
+    """Return an installation that has been sending for a while."""
     house = make_clinic()
     mailroom.series(house, mailroom.patient(house, "Ada Lovelace"), NOW + timedelta(days=7))
-    installation = Installation(database, folder)
-    assert installation.beat(3) == ""
-    return installation
+    assert new.beat(3) == ""
+    return new
 
 
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -103,20 +113,18 @@ def test_one_killed_between_its_two_beats_goes_on(here):
     assert here.beat() == ""
 
 
-def test_one_killed_while_it_began_begins_again(database, tmp_path):
-    installation = Installation(database, tmp_path)
+def test_one_killed_while_it_began_begins_again(new):
     with pytest.raises(ZeroDivisionError), db.transaction() as session:
-        sending.beat(session, installation.witness, now=NOW)
+        sending.beat(session, new.witness, now=NOW)
         raise ZeroDivisionError
-    assert installation.witness.read().beats == 0
-    assert installation.beat(2) == ""
+    assert new.witness.read().beats == 0
+    assert new.beat(2) == ""
 
 
-def test_a_new_practice_may_begin_where_another_was(database, tmp_path):
+def test_a_new_practice_may_begin_where_another_was(new):
     """Nothing is planned in it, so nothing can be sent twice."""
-    installation = Installation(database, tmp_path)
-    installation.witness.write(sending.Pulse("another", 7, AT))
-    assert installation.beat() == ""
+    new.witness.write(sending.Pulse("another", 7, AT))
+    assert new.beat() == ""
 
 
 @only_sqlite
@@ -205,16 +213,15 @@ def test_a_file_that_knows_nothing_of_it_is_no_witness(here, words):
 
 
 @only_sqlite
-def test_a_backup_from_before_the_first_beat_does_not_send(database, tmp_path):
+def test_a_backup_from_before_the_first_beat_does_not_send(new, tmp_path):
     house = make_clinic()
     mailroom.series(house, mailroom.patient(house, "Ada Lovelace"), NOW + timedelta(days=7))
-    db.engine().dispose()
-    shutil.copy(tmp_path / "tracker.db", tmp_path / "early.db")
-    installation = Installation(database, tmp_path)
-    assert installation.beat(2) == ""
-    installation.leave()
-    os.replace(tmp_path / "early.db", tmp_path / "tracker.db")  # noqa: PTH105 - as a person would
-    assert "older" in installation.beat()
+    new.leave()
+    shutil.copy(new.folder / "tracker.db", tmp_path / "early.db")
+    assert new.beat(2) == ""
+    new.leave()
+    os.replace(tmp_path / "early.db", new.folder / "tracker.db")  # noqa: PTH105 - as a person would
+    assert "older" in new.beat()
 
 
 def run(program: str, *arguments: str, url: str) -> str:

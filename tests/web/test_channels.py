@@ -95,7 +95,8 @@ def test_a_text_to_oneself_shows_that_it_arrived(app, admin):
         refused = client.post("/settings/channels/test", data={"way": "sms"})
         assert refused.status_code == 422
         assert "Enter the number of your mobile phone" in refused.text
-        assert client.post("/settings/channels/test", data={"way": "sms", "number": "(505) 555-0177"}).status_code == 303
+        asked = {"way": "sms", "number": "(505) 555-0177"}
+        assert client.post("/settings/channels/test", data=asked).status_code == 303
         build(config).tick(NOW + timedelta(seconds=5))
         [sent] = provider.sent
     assert (sent["To"], sent["From"]) == ("+15055550177", NUMBER)
@@ -201,8 +202,9 @@ def test_an_administrator_lets_messages_leave_again(house, app):
         assert build(config).tick(NOW)["accepted"] == 0
         client = _open(config, house.admin)
         assert "This is a copy of the database." in client.get("/settings/channels").text
-        assert client.post("/settings/channels/resume", data={"left_already": "no"}).status_code == 422, "without a reason"
-        said = {"left_already": "no", "reason": "the old machine is off"}
+        said = {"left_already": "no"}
+        assert client.post("/settings/channels/resume", data=said).status_code == 422, "without a reason"
+        said["reason"] = "the old machine is off"
         assert client.post("/settings/channels/resume", data=said).status_code == 303
         assert "Sending is paused" not in client.get("/").text
         assert build(config).tick(NOW + timedelta(seconds=5))["accepted"] == 1
