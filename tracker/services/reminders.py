@@ -163,17 +163,24 @@ def _change(session: Session, basis: Basis, course: Course, visits: Sequence[Vis
     ahead = [visit.starts_at for visit in visits if visit.status in cadence.AHEAD and visit.lost_at is None]
     off = [visit.starts_at for visit in visits if visit.status is VisitStatus.CANCELLED and visit.starts_at > now]
     about = ahead or off
-    waiting = select(Reminder.id).where(
-        Reminder.course_id == course.id,
-        Reminder.purpose.in_((Purpose.ITINERARY, Purpose.CHANGED)),
-        Reminder.status.in_(UNSENT),
-    )
-    if not about or session.scalar(waiting.limit(1)):
+    if not about or _dates_wait(session, course, now):
         return None
     until = max(min(about) - cadence.LAST_CALL, now + cadence.LAST_CALL)
     settled = now + cadence.SETTLES
     due_at = max(now, cadence.outside_quiet(settled, zone=basis.zone, quiet=basis.quiet, until=until))
     return Wanted(Purpose.CHANGED, None, now, due_at, max(until, due_at + cadence.LAST_CALL))
+
+
+def _dates_wait(session: Session, course: Course, now: datetime) -> bool:
+    """Return whether a message that says all dates waits; nobody sends it before this transaction is over.
+
+    One that a worker holds was looked at as it was before: it goes back, and is looked at again. Unlocked, it could be
+    marked between our asking and our commit, say what was so, and nothing would follow.
+    """
+    dates = (Reminder.course_id == course.id, Reminder.purpose.in_((Purpose.ITINERARY, Purpose.CHANGED)))
+    delivery.change(session, Event.RELEASE, *dates, now=now)
+    waiting = select(Reminder.id).where(*dates, Reminder.status == ReminderStatus.SCHEDULED)
+    return bool(session.scalars(waiting.with_for_update()).all())
 
 
 def tell_closed(session: Session, visit: Visit, *, now: datetime) -> None:
