@@ -22,6 +22,7 @@ from tracker.app import create_app
 from tracker.config import Config
 from tracker.models import (
     Clinic,
+    ContactPoint,
     Job,
     Patient,
     PatientLink,
@@ -131,6 +132,7 @@ class Site:
             Look("shifts.options", f"/courses/{self.ids['course_id']}/shift?first=6", "coordinator"),
             Look("patients.newcomer", f"/patients/{self.ids['newcomer']}", "coordinator"),
             Look("messages.sent", "/messages?show=sent", "coordinator"),
+            Look("portal.spanish", f"/my/{self.ids['link_id']}/?language=es", "patient"),
         ]
 
     def link_of(self, family_name: str) -> str:
@@ -247,12 +249,14 @@ def _ids(session: Session, day: date) -> dict[str, Any]:
     today = select(Visit.status, Visit.id).where(Visit.starts_at > start, Visit.starts_at < start + timedelta(days=1))
     link = session.scalars(select(PatientLink).where(PatientLink.course_id == visit.course_id)).one()
     token = links.make_token(KEY.encode(), link.id, link.generation)
+    point = session.scalars(select(ContactPoint.id).where(ContactPoint.patient_id == visit.patient_id)).first()
     return {
         "patient_id": visit.patient_id,
         "course_id": visit.course_id,
         "visit_id": visit.id,
         "link_id": link.id,
         "token": token,
+        "stop_token": links.unsubscribe_address("", KEY.encode(), point).removeprefix(links.STOP_PATH),
         "day": day.isoformat(),
         "coming": coming.id if coming else visit.id,
         "visits": dict(session.execute(today.order_by(Visit.starts_at.desc())).all()),

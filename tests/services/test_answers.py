@@ -187,8 +187,9 @@ def test_start_is_no_consent_where_there_never_was_one(desk):
     with db.transaction() as session:
         point = session.get_one(ContactPoint, desk.point)
         point.consent_at = point.consent_wording = None
+        point.opted_out_at, point.opted_out_how = NOW, "told us"
     desk.write("START")
-    assert desk.contact().consent_at is None
+    assert (desk.contact().consent_at, desk.contact().opted_out_how) == (None, "told us")
     assert desk.tasks() == [("patient_text", "“START”")]
 
 
