@@ -58,6 +58,7 @@ def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path):
         ({"TRACKER_SMS_ACCOUNT": "../x"}, "TRACKER_SMS_ACCOUNT"),
         ({"TRACKER_SMS_FROM": "505 555 0100"}, "TRACKER_SMS_FROM"),
         ({"TRACKER_SMS_API": "api.twilio.com"}, "TRACKER_SMS_API"),
+        ({"TRACKER_SMS_API": "http://sms.example.org"}, "TRACKER_SMS_API"),
         ({"TRACKER_SMS_API": "https://a:b@c"}, "TRACKER_SMS_API"),
         ({"TRACKER_SECRET_KEI": KEY}, "TRACKER_SECRET_KEI"),
     ],

@@ -21,6 +21,7 @@ from tracker.errors import Invalid
 PREFIX = "TRACKER_"
 SHORTEST_KEY = 32
 SECRET = {"secret": True}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PAGE = """# Settings
 
 Each is a variable. They may also stand in a TOML file, by the same names without `TRACKER_` in small letters;
@@ -178,6 +179,8 @@ class Config(BaseModel):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
             raise ValueError("give scheme and host, like https://api.twilio.com")
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ValueError("give an https address: texts and the token would be readable on the way")
         return value.rstrip("/")
 
     @model_validator(mode="after")

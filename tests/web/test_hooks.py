@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -234,3 +235,15 @@ def test_over_real_lines_there_and_back(house, database, tmp_path):
         server.shutdown()
     assert [row.status for row in mailroom.messages()].count(ReminderStatus.DELIVERED) == 1
     clock.shift(timedelta())
+
+
+def test_the_same_text_from_many_lines_at_once_is_done_once(app, texted):
+    fields = answer("SM5", ADA, "Is the door at the back open?")
+    sign = headers(f"{BASE}/hooks/sms", fields)
+    with ThreadPoolExecutor(8) as pool:
+        said = list(
+            pool.map(lambda _: app.test_client().post("/hooks/sms", data=fields, headers=sign).status_code, range(16))
+        )
+    assert set(said) == {200}
+    assert len(events()) == 1
+    assert len(mailroom.rows(Task)) == 1

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
+from tracker.channels.sms import BAD_NUMBER, STOPPED
 from tracker.models import Attempt, ContactPoint, ProviderEvent, Reminder, Task, new_id
 from tracker.rules.delivery import Event
 from tracker.rules.vocabulary import TaskStatus
@@ -50,8 +51,8 @@ _WORDS = {
 }
 # Twilio's numbers of errors that say: nobody can ever be written to there. Others (a telephone that is off, a carrier
 # that filters) say nothing about the number.
-_NO_SUCH_NUMBER = frozenset({"21211", "21214", "21217", "21614", "30005", "30006"})
-_STOPPED = "21610"  # the provider had a STOP from there
+_NO_SUCH_NUMBER = frozenset(map(str, BAD_NUMBER))
+_STOPPED = str(STOPPED)  # the provider had a STOP from there
 
 
 @dataclass(frozen=True, slots=True)
