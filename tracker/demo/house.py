@@ -96,6 +96,7 @@ def admit(session: Session, house: House, person: Person, number: int) -> None:
             "email": mail,
             "phone_consent": True,
             "email_consent": True,
+            "sms_consent": person.texts,
             "allergies": person.allergies,
             "medicines": person.medicines,
             "no_allergies": person.asked and not person.allergies,

@@ -69,6 +69,7 @@ class Person:
     allergies: str = ""
     medicines: str = ""
     language: str = "en"
+    texts: bool = False  # agreed to get messages as texts
     status: IntakeStatus = IntakeStatus.CLEARED
     preferred: str = ""
     asked: bool = True  # about allergies
@@ -103,11 +104,22 @@ PEOPLE = {
         ),
         Person("Tran", "Linh", 41, "Depression", 80, "Minh Tran", "latex", medicines="venlafaxine 150 mg", more=_LOPEZ),
         Person("Ibrahim", "Salma", 35, "Depression", 84, "Omar Ibrahim", medicines="bupropion 300 mg", more=_RIOS),
-        Person("Bianchi", "Sara", 29, "Depression", 66, "Giulia Bianchi", more=_WU | _RIOS),
+        Person("Bianchi", "Sara", 29, "Depression", 66, "Giulia Bianchi", texts=True, more=_WU | _RIOS),
         Person("Novak", "Petra", 47, "Depression", 70, "Jan Novak", medicines="semaglutide (GLP-1), weekly"),
-        Person("Alvarez", "Mateo", 38, "Depression", 94, "Lucia Alvarez", medicines="lamotrigine 100 mg", more=_RIOS),
+        Person(
+            "Alvarez",
+            "Mateo",
+            38,
+            "Depression",
+            94,
+            "Lucia Alvarez",
+            medicines="lamotrigine 100 mg",
+            language="es",
+            texts=True,
+            more=_RIOS,
+        ),
         Person("Fraser", "Isla", 56, "Depression", 60, "Ewan Fraser", more=_LOPEZ | _KENT),
-        Person("Petrov", "Dmitri", 44, "Depression", 100, "Olga Petrova", "penicillin", more=_WU),
+        Person("Petrov", "Dmitri", 44, "Depression", 100, "Olga Petrova", "penicillin", texts=True, more=_WU),
         Person("Brooks", "Marcus", 50, "Depression", 64, "Dana Brooks", more=_RIOS | {"emergency_name": "Dana Brooks"}),
         Person("Kaur", "Simran", 24, "Depression", 60, "Jasleen Kaur", medicines="fluoxetine 40 mg", more=_LOPEZ),
         Person("Garcia", "Elena", 58, "PTSD", 76, "Rosa Garcia", language="es", more=_LOPEZ),

@@ -1,8 +1,10 @@
 """The messages that have gone out by now: the older ones as rows, the last two days' as they were written."""
 
-from datetime import datetime, timedelta
+from collections import defaultdict
+from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,10 +15,12 @@ from tracker.channels.outbox import Outbox
 from tracker.compose import Desk
 from tracker.demo.days import at
 from tracker.demo.house import House
+from tracker.demo.people import ZONE
 from tracker.dispatch import Worker
 from tracker.models import Attempt, ContactPoint, Reminder, WorkerHeartbeat
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus
-from tracker.services import outbox
+from tracker.rules.routing import Limits, Used, route
+from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
+from tracker.services import addresses, outbox
 
 
 def letters_begin(house: House) -> datetime:
@@ -25,25 +29,39 @@ def letters_begin(house: House) -> datetime:
 
 
 def mark_old(session: Session, house: House) -> None:
-    """Let everything that was due earlier have arrived."""
-    query = select(ContactPoint).where(ContactPoint.channel == ContactChannel.EMAIL)
-    point_of: dict[UUID | None, ContactPoint] = {point.patient_id: point for point in session.scalars(query)}
-    for row in session.scalars(select(Reminder).where(Reminder.send_at < letters_begin(house))):
-        point = point_of[row.patient_id]
-        row.status, row.attempts, row.lease_epoch = ReminderStatus.ACCEPTED, 1, 1
-        row.channel, row.contact_point_id = ReminderChannel.EMAIL, point.id
-        row.changed_at = row.sent_at = row.send_at
-        session.add(
-            Attempt(
-                clinic_id=row.clinic_id,
-                reminder_id=row.id,
-                lease_epoch=1,
-                address=point.address,
-                started_at=row.send_at,
-                ended_at=row.send_at + timedelta(seconds=1),
-                outcome=AttemptOutcome.ACCEPTED,
-            )
+    """Let everything that was due earlier have arrived, by the way that it would have taken."""
+    points: dict[UUID | None, list[ContactPoint]] = defaultdict(list)
+    for point in session.scalars(select(ContactPoint).where(ContactPoint.channel.in_(addresses.CHANNELS))):
+        points[point.patient_id].append(point)
+    texts: dict[UUID | None, list[date]] = defaultdict(list)
+    old = select(Reminder).where(Reminder.send_at < letters_begin(house)).order_by(Reminder.send_at, Reminder.id)
+    for row in session.scalars(old):
+        day = row.send_at.astimezone(ZoneInfo(ZONE)).date()
+        ago = [(day - earlier).days for earlier in texts[row.patient_id]]
+        used = Used(today=ago.count(0), week=sum(days < 7 for days in ago))
+        way = route(row.purpose, addresses.reach(points[row.patient_id]), used, Limits()).channel
+        point = next(one for one in points[row.patient_id] if addresses.CHANNELS[one.channel] is way)
+        if way is ReminderChannel.SMS:
+            texts[row.patient_id].append(day)
+        _arrived(session, row, point)
+
+
+def _arrived(session: Session, row: Reminder, point: ContactPoint) -> None:
+    row.status, row.attempts, row.lease_epoch = ReminderStatus.ACCEPTED, 1, 1
+    row.channel, row.contact_point_id = addresses.CHANNELS[point.channel], point.id
+    row.changed_at = row.sent_at = row.send_at
+    session.add(
+        Attempt(
+            clinic_id=row.clinic_id,
+            reminder_id=row.id,
+            lease_epoch=1,
+            address=point.address,
+            segments=1 if row.channel is ReminderChannel.SMS else None,
+            started_at=row.send_at,
+            ended_at=row.send_at + timedelta(seconds=1),
+            outcome=AttemptOutcome.ACCEPTED,
         )
+    )
 
 
 def send_recent(house: House, now: datetime, *, key: bytes, base_url: str) -> None:

@@ -1,6 +1,6 @@
 """Settings of messages: what is sent when, for each protocol, with a preview of a real patient's series; and limits."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from datetime import time
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from tracker.rules.cadence import Cadence
 from tracker.rules.fields import ClockTime, Command, Number
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import ReminderChannel
-from tracker.services import audit, booking, cadences, clinic, replanning, series_preview, settings
+from tracker.services import audit, booking, cadences, channels, clinic, replanning, series_preview, settings
 from tracker.services.cadences import EditCadence
 from tracker.services.series_preview import Choice, Row
 from tracker.text import gettext as _
@@ -191,12 +191,14 @@ def _preview(chosen: Choice, steps: Cadence) -> list[Row]:
         audit.record(session, g.actor, "read messages", patient_id=chosen.patient_id, subject=subject, now=g.now)
     with read() as session:
         clinic.get(session, g.actor, Course, chosen.course_id)
-        return series_preview.preview(session, g.actor, chosen.course_id, steps, now=g.now, ways=_ways())
+        ways = _ways(channels.used(settings.of_clinic(session, g.actor.clinic_id)))
+        return series_preview.preview(session, g.actor, chosen.course_id, steps, now=g.now, ways=ways)
 
 
-def _ways() -> Collection[ReminderChannel]:
+def _ways(used: Set[ReminderChannel]) -> Collection[ReminderChannel]:
+    """Return by which of the ways that the clinic uses messages can leave here."""
     config = current_app.config["TRACKER"]
     if not config.lets_out:
-        return frozenset(ReminderChannel)
+        return used
     there = {ReminderChannel.EMAIL: has_mail(config), ReminderChannel.SMS: has_sms(config)}
-    return frozenset(way for way, is_there in there.items() if is_there)
+    return used & {way for way, is_there in there.items() if is_there}
