@@ -68,13 +68,17 @@ def test_two_steps_for_the_ends_are_shown_as_one(house):
 @pytest.mark.parametrize(
     ("values", "field", "said"),
     [
-        ({"visit_amount": "1"}, "visit_amount", "Enter a whole number from 2 to 336."),
-        ({"visit_amount": ""}, "visit_amount", "Enter a whole number from 2 to 336."),
-        ({"next_day_amount": "0"}, "next_day_amount", "Enter a whole number from 1 to 90."),
-        ({"visit_at": "09:00"}, "visit_at", "A clock time goes with days. Choose days, or leave the time empty."),
-        ({"same_day_at": ""}, "same_day_at", "Enter a time such as 08:00."),
-        ({"check_in_useful": "0"}, "check_in_useful", "Enter a whole number from 1 to 168."),
-        ({"questionnaire_amount": "-1"}, "questionnaire_amount", "Enter a whole number from 0 to 90."),
+        ({"visit_amount": "1"}, "visit_amount", "Visit reminder: Enter a whole number from 2 to 336."),
+        ({"visit_amount": ""}, "visit_amount", "Visit reminder: Enter a whole number from 2 to 336."),
+        ({"next_day_amount": "0"}, "next_day_amount", "Next-day check-in: Enter a whole number from 1 to 90."),
+        (
+            {"visit_at": "09:00"},
+            "visit_at",
+            "Visit reminder: A clock time goes with days. Choose days, or leave the time empty.",
+        ),
+        ({"same_day_at": ""}, "same_day_at", "Reminder of the same day: Enter a time such as 08:00."),
+        ({"check_in_useful": "0"}, "check_in_useful", "Check-in weeks later: Enter a whole number from 1 to 168."),
+        ({"questionnaire_amount": "-1"}, "questionnaire_amount", "Questionnaire: Enter a whole number from 0 to 90."),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(values, field, said):

@@ -98,7 +98,7 @@ def test_a_mistake_is_said_beside_its_field_and_what_was_typed_stays(admin, addr
     text = answer.get_data(as_text=True)
     assert answer.status_code == 422
     assert 'id="visit_amount-error"' in text
-    assert "Enter a whole number from 2 to 336." in text
+    assert "Visit reminder: Enter a whole number from 2 to 336." in text
     assert re.search(r'name="visit_amount"[^>]*value="1"', text)
 
 

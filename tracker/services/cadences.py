@@ -18,7 +18,7 @@ from tracker.rules.fields import ClockTime, Command, Line, Number, Tick
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.settings import REGISTRY, Settings
-from tracker.services import audit
+from tracker.services import audit, undelivered
 from tracker.text import gettext as _
 
 _ADAPTER: TypeAdapter[Cadence] = TypeAdapter(Cadence)
@@ -143,7 +143,8 @@ def _step(purpose: Purpose, typed: Any, faults: dict[str, str]) -> Step | None:
         "useful": _bounds(useful, 1, MOST_USEFUL),
     }
     if wrong := {f"{purpose}_{name}": fault for name, fault in found.items() if fault}:
-        faults.update(wrong)
+        what = undelivered.say(purpose)
+        faults.update({name: f"{what}: {fault}" for name, fault in wrong.items()})
         return None
     sign = -1 if purpose in BEFORE_A_VISIT else 1
     away = 0 if purpose is Purpose.SAME_DAY else sign * amount
