@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tracker import db, demo
+from tracker.config import Config
 from tracker.demo.courses import runs
 from tracker.demo.days import is_open, thanksgiving
 from tracker.demo.places import Places
@@ -27,7 +28,8 @@ from tracker.rules import vitals
 from tracker.rules.attention import Level
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import CourseStatus, ReminderStatus, TaskStatus, VisitStatus
-from tracker.services import audit, clinic, diary, settings, visit_record
+from tracker.services import audit, clinic, diary, sending, settings, visit_record
+from tracker.worker import build
 
 D = date(2026, 11, 24)
 KEY = b"k" * 32
@@ -185,3 +187,19 @@ def test_on_a_closed_day_it_is_the_next_one(sqlite_url):
         assert board_of(session, made).counts.visits == 9
         assert session.scalar(select(func.count()).select_from(Patient)) == 24
         assert settings.of_clinic(session, desk(session).clinic_id)
+
+
+def test_nothing_is_ever_sent_from_its_database(sqlite_url, tmp_path):
+    """Not even by a worker of a real installation that somebody lets loose on it."""
+    engine = db.configure(sqlite_url)
+    made = make()
+    now = made.at + timedelta(days=1)
+    mail = {"mail_host": "127.0.0.1", "mail_port": 1, "mail_from": "visits@clinic.example"}
+    config = Config(secret_key=KEY.decode() + "abcdefghijklmnop", database_url=sqlite_url, folder=tmp_path, **mail)
+    with db.read() as session:
+        due = select(func.count()).where(Reminder.send_at <= now, Reminder.status == ReminderStatus.SCHEDULED)
+        assert session.scalar(due) > 0
+    assert not {"accepted", "later"} & set(build(config).tick(now))
+    with db.read() as session:
+        assert sending.pause(session).for_ever
+    engine.dispose()
