@@ -301,6 +301,22 @@ def test_another_machine_with_a_folder_of_its_own_may_send_too(here, tmp_path):
 
 
 @only_postgres
+def test_a_machine_where_nothing_can_be_written_may_send_too(here, tmp_path):
+    """The database is known by more than the file."""
+    (tmp_path / "no folder").write_text("")
+    assert Installation(here.url, tmp_path / "no folder").beat(2) == ""
+    assert Installation(here.url, tmp_path / "not" / "there").beat(2) == ""
+
+
+@only_sqlite
+def test_where_the_file_can_not_be_written_nothing_is_sent(new):
+    """Else an older copy could not be told later. It says so by failing."""
+    new.witness.path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        new.beat()
+
+
+@only_postgres
 def test_a_file_that_knows_more_than_the_database_is_believed(here):
     """The database's machine was set back, ours was not."""
     name = here.witness.read().name

@@ -127,7 +127,7 @@ def _pause(config: Config) -> Iterator[str]:
         why = known.why if known else sending.would_pause(session, witness, now=clock.now())
     if why:
         yield f"nothing is sent: {why} An administrator can say otherwise at {config.base_url}/settings/channels"
-    if not os.access(witness.path if witness.path.exists() else witness.path.parent, os.W_OK):
+    if witness.needed and not os.access(witness.path if witness.path.exists() else witness.path.parent, os.W_OK):
         yield f"{witness.path} can't be written: without it nothing is sent"
 
 

@@ -10,6 +10,7 @@ It can't be told when the whole machine is set back or copied, nor when somebody
 file by file and with the files' times (`cp -a old/. here/`).
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -60,14 +61,15 @@ class Witness:
     It is written in place: its inode is part of what tells it from a copy.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, needed: bool = True) -> None:
         self.path = path
+        self.needed = needed  # a PostgreSQL is known by more; a worker may run where nothing can be written
 
     @classmethod
     def of(cls, database: str, folder: Path) -> "Witness":
         """Return the one of a database: beside its file, or in the installation's folder."""
         file = database.removeprefix("sqlite:///")
-        return cls(folder / "sending.beats" if file == database else Path(f"{file}.beats"))
+        return cls(folder / "sending.beats", needed=False) if file == database else cls(Path(f"{file}.beats"))
 
     def read(self) -> Pulse | None:
         """Return what it knows; None if it isn't there, or isn't one, or was put there from a backup."""
@@ -80,7 +82,12 @@ class Witness:
             return None
 
     def write(self, pulse: Pulse) -> None:
-        """Let it know, for good. Of several workers the last beat stays. OSError: it can't be written."""
+        """Let it know, for good. Of several workers the last beat stays. OSError: it is needed and can't be written."""
+        with contextlib.nullcontext() if self.needed else contextlib.suppress(OSError):
+            self._write(pulse)
+
+    def _write(self, pulse: Pulse) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
