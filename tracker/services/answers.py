@@ -192,7 +192,7 @@ def _switch(session: Session, points: Sequence[ContactPoint], came: _Came) -> No
 
 
 def _stop(session: Session, heard: _Heard) -> str | None:
-    visit = _about(session, heard)
+    visit = _about(session, heard, lock=False)
     if not heard.read.whole:
         return _give_to_person(session, heard, visit)
     if visit:
@@ -201,7 +201,7 @@ def _stop(session: Session, heard: _Heard) -> str | None:
 
 
 def _start(session: Session, heard: _Heard) -> str | None:
-    visit = _about(session, heard)
+    visit = _about(session, heard, lock=False)
     points = _points(session, heard.said.sender)
     if not any(consent.may_use(point) for point in points if point.channel is ContactChannel.SMS):
         return _give_to_person(session, heard, visit)  # no consent to what she never agreed to: somebody asks her
@@ -265,8 +265,13 @@ def _last_text(session: Session, heard: _Heard) -> Reminder | None:
     return session.scalars(query.order_by(Reminder.sent_at.desc()).limit(1)).first()
 
 
-def _about(session: Session, heard: _Heard) -> Visit | None:
-    """Return the visit that the last text was about, if it is to come, else the next one; locked."""
+def _about(session: Session, heard: _Heard, *, lock: bool = True) -> Visit | None:
+    """Return the visit that the last text was about, if it is to come, else the next one.
+
+    Args:
+        lock: Keep others from changing it. Not once the end of the audit's chain is held: whoever moves the visit holds
+            it already and waits for that end.
+    """
     last = _last_text(session, heard)
     coming = select(Visit).where(
         Visit.patient_id == heard.patient.id,
@@ -274,7 +279,8 @@ def _about(session: Session, heard: _Heard) -> Visit | None:
         Visit.starts_at > heard.now,
         Visit.lost_at.is_(None),
     )
-    visits = session.scalars(coming.order_by(Visit.starts_at).with_for_update(key_share=True)).all()
+    coming = coming.order_by(Visit.starts_at)
+    visits = session.scalars(coming.with_for_update(key_share=True) if lock else coming).all()
     named = [visit for visit in visits if last and visit.id == last.visit_id]
     return next(iter([*named, *visits]), None)
 
