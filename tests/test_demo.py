@@ -26,9 +26,10 @@ from tracker.models import (
 )
 from tracker.rules import vitals
 from tracker.rules.attention import Level
+from tracker.rules.cadence import Purpose
 from tracker.rules.permissions import Actor, Role
 from tracker.rules.vocabulary import CourseStatus, ReminderStatus, TaskStatus, VisitStatus
-from tracker.services import audit, clinic, diary, sending, settings, visit_record
+from tracker.services import audit, clinic, diary, health, sending, settings, undelivered, visit_record
 from tracker.worker import build
 
 D = date(2026, 11, 24)
@@ -56,6 +57,7 @@ def test_at_1142_it_tells_its_story_and_holds_together(database):
         the_board_tells_the_story(board_of(session, made))
         what_is_past_holds_together(session, made)
         nothing_waits_that_should_be_done(session, made)
+        messages_met_different_ends(session, made)
 
 
 def the_board_tells_the_story(board):
@@ -114,6 +116,16 @@ def what_is_past_holds_together(session, made):
     assert len(given) == 63
 
 
+def messages_met_different_ends(session, made):
+    """A text that arrived, one that couldn't and was answered by a call, an e-mail of which nobody knows; no alarm."""
+    ends = dict(session.execute(select(Reminder.status, func.count()).group_by(Reminder.status)).all())
+    assert ends[ReminderStatus.DELIVERED] >= 2
+    assert (ends[ReminderStatus.BOUNCED], ends[ReminderStatus.UNCERTAIN]) == (1, 1)
+    tasks = dict(session.execute(select(Task.kind, Task.status).where(Task.kind.in_(undelivered.KINDS))).all())
+    assert tasks == {"undelivered": TaskStatus.DONE, "uncertain": TaskStatus.OPEN}
+    assert not health.health(session, desk(session), now=made.at)
+
+
 def nothing_waits_that_should_be_done(session, made):
     """No message is due and unsent, no task overdue but the one for Brooks, no series over and running."""
     late = select(Reminder).where(Reminder.send_at <= made.at, Reminder.status == ReminderStatus.SCHEDULED)
@@ -122,7 +134,7 @@ def nothing_waits_that_should_be_done(session, made):
     to_come = select(Visit.id).where(Visit.course_id == Course.id, Visit.starts_at > made.at - timedelta(hours=12))
     over = select(Course).where(Course.status == CourseStatus.ACTIVE, ~to_come.exists())
     assert session.scalars(late).all() == []
-    assert session.scalars(lost).all() == []
+    assert [row.purpose for row in session.scalars(lost)] == [Purpose.ITINERARY]  # Moreau's, which was sent again
     assert session.scalars(overdue).all() == ["no_show"]
     assert session.scalars(over).all() == []
     assert audit.verify(session, session.scalars(select(Clinic.id)).one()).faults == ()

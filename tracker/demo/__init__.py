@@ -45,6 +45,7 @@ def make(day: date, clock: str = "11:42", *, key: bytes, base_url: str) -> Made:
         post.mark_old(session, clinic)
         yesterday.tell(session, clinic, series)
     post.send_recent(clinic, now, key=key, base_url=base_url)
+    post.fates(clinic, now)
     with db.transaction() as session:
         series = [history.again(session, one) for one in series]
         morning.tell(session, clinic, series)

@@ -17,10 +17,15 @@ from tracker.demo.days import at
 from tracker.demo.house import House
 from tracker.demo.people import ZONE
 from tracker.dispatch import Worker
+from tracker.interop import mail
 from tracker.models import Attempt, ContactPoint, Reminder, WorkerHeartbeat
+from tracker.rules.cadence import Purpose
+from tracker.rules.delivery import Event
 from tracker.rules.routing import Limits, Used, route
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
-from tracker.services import addresses, outbox
+from tracker.services import addresses, delivery, followup, letters, outbox, resending, undelivered
+from tracker.services.letters import Letter
+from tracker.services.resending import Resend
 
 
 def letters_begin(house: House) -> datetime:
@@ -75,6 +80,48 @@ def send_recent(house: House, now: datetime, *, key: bytes, base_url: str) -> No
         Worker(channels, Desk(key, base_url, "appointments@example.org"), "demo").tick(moment)
     with db.transaction() as session:
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.name == "demo"))
+
+
+def fates(house: House, now: datetime) -> None:
+    """Let every text have arrived but one, and one e-mail have met a server that fell silent."""
+    with db.transaction() as session:
+        by_text = (Reminder.channel == ReminderChannel.SMS, Reminder.status == ReminderStatus.ACCEPTED)
+        rows = session.scalars(select(Reminder).where(*by_text).order_by(Reminder.send_at)).all()
+        brooks = [row for row in rows if row.patient_id == house.patients["Brooks"] and row.purpose is Purpose.VISIT]
+        for row in rows:
+            if row is brooks[-1]:
+                _bounce(session, house, row)
+            else:
+                arrived = row.changed_at + timedelta(seconds=6)
+                delivery.change(session, Event.DELIVER, Reminder.id == row.id, now=arrived, detail="delivered")
+        found = at(house.today, "10:20")
+        if found < now:
+            _lose(session, house, found)
+
+
+def _bounce(session: Session, house: House, row: Reminder) -> None:
+    """Brooks, who then did not come: the desk called, and nobody answered."""
+    bounced, reason = row.changed_at + timedelta(minutes=4), "The provider could not deliver it."
+    delivery.change(session, Event.BOUNCE, Reminder.id == row.id, now=bounced, reason=reason, detail=f"{reason} 30003")
+    undelivered.ask(session, row, now=bounced)
+    task = undelivered.open_task(session, row)
+    assert task
+    said = "Called instead. No answer; left a message with the time."
+    followup.done_by_itself(session, house.desk, task, said, now=bounced + timedelta(minutes=40))
+
+
+def _lose(session: Session, house: House, when: datetime) -> None:
+    """Moreau asked for her dates again; nobody knows whether they left."""
+    mine = (Reminder.patient_id == house.patients["Moreau"], Reminder.purpose == Purpose.ITINERARY)
+    row = session.scalars(select(Reminder).where(*mine)).one()
+    asked = Resend(epoch=row.lease_epoch, reason="Can't find the list of dates")
+    resending.resend(session, house.desk, row.id, asked, frozenset({ReminderChannel.EMAIL}), now=when)
+    [lease] = delivery.lease(session, limit=1, now=when)
+    letter = letters.look(session, [lease], now=when)[lease]
+    assert isinstance(letter, Letter)
+    delivery.mark(session, letter, now=when, words=mail.VERSIONS[Purpose.ITINERARY])
+    silent = delivery.Result(AttemptOutcome.UNCERTAIN, "dot: timed out")
+    delivery.record(session, lease, silent, now=when + timedelta(seconds=30), chance=0.5)
 
 
 def _keep(moment: datetime, message: Message, whole: str) -> None:
