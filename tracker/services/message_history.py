@@ -144,10 +144,10 @@ def _happened(story: _Story, event: ReminderEvent) -> Happened:
     kind, attempt = Event(event.event), _attempt(story, event)
     why = event.detail
     if kind in (Event.ACCEPT, Event.FIND) or (kind is Event.DELIVER and not event.entered_by):
-        why = ""  # the other side's words stand with the try
+        why = ""  # the other side's words stand with the try, here and below
     elif attempt:
         why = why.removeprefix(attempt.address).removeprefix(". ") if kind is Event.MARK else why
-        why = why.replace(attempt.address, mask(attempt.address))
+        why = why.removesuffix(attempt.detail).rstrip().replace(attempt.address, mask(attempt.address))
     by = story.people.get(event.entered_by, "") if event.entered_by else ""
     words = _words(kind, attempt, by_hand=event.entered_by is not None)
     return Happened(event.at, words, why, by, _LEVELS.get(kind, "plain"))
