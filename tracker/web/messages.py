@@ -201,7 +201,15 @@ def _again_page(reminder_id: UUID, form: Form[Any], *, status: int = 200) -> Res
     with read() as session:
         found = messages.one(session, g.actor, reminder_id, now=g.now)
         preview = resending.preview(session, g.actor, reminder_id, _ways(session), now=g.now)
-    return page("messages/again.html", status=status, found=found, again=preview, form=form, written=_written(preview))
+    return page(
+        "messages/again.html",
+        status=status,
+        found=found,
+        again=preview,
+        form=form,
+        written=_written(preview),
+        mask=mask,
+    )
 
 
 def _written(again: Again) -> mail.Written | None:
