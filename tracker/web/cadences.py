@@ -135,7 +135,7 @@ def change(protocol_id: UUID) -> ResponseReturnValue:
 
 
 @bp.get("/<uuid:protocol_id>/progress")
-@access(Permission.VIEW_SETTINGS)
+@access(Permission.VIEW_SETTINGS, background=True)
 def progress(protocol_id: UUID) -> ResponseReturnValue:
     """Show how far planning anew is."""
     with read() as session:
