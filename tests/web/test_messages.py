@@ -11,10 +11,21 @@ from tests.factories import COTTONWOOD, make_clinic
 from tests.web.conftest import KEY
 from tracker import db
 from tracker.config import Config
-from tracker.models import AuditEntry, Reminder
+from tracker.models import (
+    Attempt,
+    AuditEntry,
+    ContactPoint,
+    ProviderState,
+    Reminder,
+    ReminderEvent,
+    Sending,
+    Visit,
+    VisitEvent,
+)
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE
-from tracker.services import messages
+from tracker.rules.vocabulary import AttemptOutcome, ReminderStatus
+from tracker.services import messages, sending, undelivered
 from tracker.services.health import health
 from tracker.worker import build
 
@@ -213,3 +224,139 @@ def test_what_goes_to_staff_stands_there_with_their_name(house, browser, course)
         "not sent again" in desk.get(f"/messages/{digest}/again").text
         or "on its way" in desk.get(f"/messages/{digest}/again").text
     )
+
+
+@pytest.fixture
+def lost(house, app, course, monkeypatch):
+    """Let the list of Ada's dates be one of which nobody knows whether it left, where messages could leave."""
+    monkeypatch.setitem(app.config, "TRACKER", Config(secret_key=KEY, sending=False))
+    before = NOW - LEASE
+    with db.transaction() as session:
+        [row] = session.query(Reminder).filter_by(purpose=Purpose.ITINERARY).all()
+        row.send_at = before
+    [lease] = mailroom.take(now=before)
+    mailroom.mark(mailroom.look(lease, now=before), now=before)
+    mailroom.sweep(now=NOW)
+    return lease.reminder_id
+
+
+def fields(text):
+    """Return the hidden fields of the page's last form."""
+    form = text.rpartition("<form")[2]
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def test_what_will_be_sent_again_is_shown_first_and_the_reason_stays(house, browser, lost):
+    desk = browser(house.coordinator)
+    seen = desk.get(f"/messages/{lost}/again").text
+    assert "What will be sent" in seen
+    assert "Hello Ada," in seen
+    assert "a…@example.org" in seen
+    assert "/v/…" in seen
+    assert "It may have arrived" in seen
+    asked = fields(seen)
+    refused = desk.post(f"/messages/{lost}/again", data=asked)
+    assert refused.status_code == 422
+    assert "What will be sent" in refused.text
+    done = desk.post(f"/messages/{lost}/again", data=asked | {"reason": "Did not get it"})
+    assert done.status_code == 303
+    text = desk.get(done.location).text
+    assert "To be sent again" in text
+    assert "by M. Reyes" in text
+    assert "Did not get it" in text
+    again = browser(house.nurse).post(f"/messages/{lost}/again", data={"epoch": "1", "reason": "Me too"})
+    assert again.status_code == 409
+    assert "M. Reyes has had it sent again already" in again.text
+    assert "on its way already" in again.text
+
+
+def test_whoever_found_out_says_so_and_the_task_is_gone(house, browser, lost):
+    nurse = browser(house.nurse)
+    listed = nurse.get("/to-do?show=all").text
+    assert "Ask Ada whether it arrived" in listed
+    assert f'href="/messages/{lost}"' in listed
+    page = nurse.get(f"/messages/{lost}").text
+    assert "Did it arrive?" in page
+    said = {"epoch": "1", "answer": "arrived", "note": "Read it on Monday"}
+    assert nurse.post(f"/messages/{lost}/answer", data=said).status_code == 303
+    assert "Delivered" in nurse.get(f"/messages/{lost}").text
+    assert "Ask Ada" not in nurse.get("/to-do?show=all").text
+    second = browser(house.coordinator).post(f"/messages/{lost}/answer", data=said)
+    assert second.status_code == 409
+    assert "J. Adeyemi saw to it already: It arrived" in second.text
+
+
+def test_who_wants_none_is_called(house, browser, lost):
+    with db.transaction() as session:
+        [point] = session.query(ContactPoint).all()
+        point.opted_out_at, point.opted_out_how = NOW, "told us"
+    desk = browser(house.coordinator)
+    seen = desk.get(f"/messages/{lost}/again").text
+    assert "The patient wants no messages" in seen
+    assert "<form" not in seen.partition('id="main"')[2]
+    refused = desk.post(f"/messages/{lost}/again", data={"epoch": "1", "reason": "All the same"})
+    assert refused.status_code == 422
+    assert "Call instead." in refused.text
+
+
+def test_today_says_what_keeps_messages_from_getting_out_and_nothing_where_all_is_well(house, browser, course):
+    desk = browser(house.coordinator)
+    assert "data-health" not in desk.get("/").text
+    with db.transaction() as session:
+        down = {"down_since": NOW, "retry_at": NOW + timedelta(minutes=4), "reason": "refused", "changed_at": NOW}
+        session.add(ProviderState(name="email", failures=5, **down))
+    text = desk.get("/").text
+    for said in ("E-mail doesn't get out since Mon, Mar 2, 9:00 AM.", "Next try 9:04 AM.", "1 message waits."):
+        assert said in text
+    assert "data-health" in desk.get("/board", headers={"HX-Request": "true", "HX-Request-Type": "partial"}).text
+    assert "data-health" in desk.get("/messages").text
+    assert "data-health" not in desk.get("/day/2026-03-03").text
+
+
+def test_today_says_that_nobody_saw_to_what_may_not_have_arrived(house, browser, lost):
+    assert not wrong(house, NOW + timedelta(hours=1))
+    assert wrong(house, NOW + timedelta(hours=5)).overdue == 1
+    other = make_clinic(COTTONWOOD)
+    assert not wrong(other, NOW + timedelta(hours=5))
+
+
+def test_a_pause_is_said_unless_it_is_the_demonstrations(house, course):
+    with db.transaction() as session:
+        session.add(Sending(id=1, witness="abc", beats=0, paused_at=NOW, paused_why="a copy"))
+    assert wrong(house, NOW).paused_since == NOW
+    with db.transaction() as session:
+        session.get_one(Sending, 1).witness = sending.DEMONSTRATION
+    assert not wrong(house, NOW)
+
+
+def test_whom_to_call_about_which_visit_stands_on_today(house, browser, course):
+    with db.transaction() as session:
+        [visit] = session.query(Visit).filter_by(ordinal=1).all()
+        visit.starts_at, visit.ends_at = NOW + timedelta(hours=20), NOW + timedelta(hours=22)
+        row = next(row for row in mailroom.messages() if row.purpose == Purpose.VISIT and row.visit_id == visit.id)
+        row = session.get_one(Reminder, row.id)
+        row.status, row.subject_at, row.reason = ReminderStatus.FAILED, visit.starts_at, "The address is refused."
+        session.flush()
+        undelivered.ask(session, row, now=NOW - timedelta(minutes=1))
+    for page in ("/", "/to-do?show=all"):
+        text = browser(house.coordinator).get(page).text
+        assert "Call Ada, visit tomorrow 5:00 AM" in text
+        assert "The address is refused." in text
+
+
+def test_a_visits_messages_and_answers_are_one_story(house, browser, course):
+    send_due()
+    with db.transaction() as session:
+        [visit] = session.query(Visit).filter_by(ordinal=1).all()
+        row = next(row for row in mailroom.messages() if row.purpose == Purpose.VISIT and row.visit_id == visit.id)
+        point = session.query(ContactPoint).one()
+        when = NOW + timedelta(hours=1)
+        told = {"clinic_id": house.clinic.id, "reminder_id": row.id, "at": when, "status": ReminderStatus.ACCEPTED}
+        tried = {"clinic_id": house.clinic.id, "reminder_id": row.id, "address": point.address, "started_at": when}
+        session.add(Attempt(**tried, lease_epoch=1, ended_at=when, outcome=AttemptOutcome.ACCEPTED))
+        session.add_all([ReminderEvent(**told, event=event, detail="") for event in ("mark", "accept")])
+        said = {"kind": "confirmed", "occurred_at": when + DAY, "entered_at": when + DAY, "detail": "by text"}
+        session.add(VisitEvent(clinic_id=house.clinic.id, visit_id=visit.id, **said))
+        visit_id = visit.id
+    text = browser(house.coordinator).get(f"/visits/{visit_id}").text
+    assert text.index("Taken by the mail server for a…@example.org") < text.index("Will come")
