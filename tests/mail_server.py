@@ -2,12 +2,14 @@
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from typing import BinaryIO
 
 from aiosmtpd.controller import Controller
 
@@ -52,7 +54,8 @@ class Misbehaving:
     "250 kept, bye" says it and cuts the line. A list is for the first time the word comes, the second, ... the rest.
     """
 
-    def __init__(self, **answers: str | list[str]) -> None:
+    def __init__(self, *, got: Counter[str] | None = None, **answers: str | list[str]) -> None:
+        self.got = got if got is not None else Counter()  # whole messages it didn't say no to
         self.answers = {
             "hello": "220 ready",
             "EHLO": "250 here",
@@ -95,13 +98,23 @@ class Misbehaving:
                 if word == "QUIT" or not self._answer(line, word):
                     return
                 if word == "DATA" and self.said.startswith("354"):
-                    for text in said:
-                        if text == b".\r\n":
-                            break
-                    else:
+                    if not (id_ := self._read(said)):
                         return
-                    if not self._answer(line, "dot"):
+                    goes_on = self._answer(line, "dot")
+                    self.got[id_] += not self.said.startswith(("4", "5"))
+                    if not goes_on:
                         return
+
+    @staticmethod
+    def _read(said: BinaryIO) -> str:
+        """Read a message; return its id, "" if it isn't whole."""
+        id_ = ""
+        for text in said:
+            if text == b".\r\n":
+                return id_ or "?"
+            if text.startswith(b"Message-ID: <"):
+                id_ = text.decode().partition("<")[2].partition("@")[0]
+        return ""
 
     def _answer(self, line: socket.socket, word: str) -> bool:
         answer = self.answers.get(word, "502 what?")

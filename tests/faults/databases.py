@@ -21,7 +21,7 @@ class New:
     """Makes databases of one kind."""
 
     def __init__(self, kind: str, folder: Path, cluster: Cluster | None) -> None:
-        self.kind, self.folder, self._cluster = kind, folder, cluster
+        self.kind, self.folder, self.cluster = kind, folder, cluster
         self._template = ""
 
     def __call__(self) -> str:
@@ -31,17 +31,17 @@ class New:
         return url
 
     def _made(self, name: str) -> str:
-        if self._cluster is None:
+        if self.cluster is None:
             return self._copied(name)
         first, template = not self._template, self._template or "template0"
-        with create_engine(self._cluster.url("postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
+        with create_engine(self.cluster.url("postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
             if first:
                 self._template = "migrated"
                 connection.execute(text("CREATE DATABASE migrated"))
-                upgrade(self._cluster.url("migrated"))
+                upgrade(self.cluster.url("migrated"))
                 template = "migrated"
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-        return self._cluster.url(name)
+        return self.cluster.url(name)
 
     def _copied(self, name: str) -> str:
         template = self.folder / "template.db"

@@ -126,6 +126,7 @@ def place(killer: Killer) -> None:
 
 
 def _place_at_the_mail_server(killer: Killer) -> None:
+    killer.around(Worker, "_prepare", after="prepared")  # looked at and written, and no transaction is open
     killer.around(smtp.Smtp, "send", before="marked", after="answered")
     killer.around(smtp._Line, "mail", before="connected")
     send = smtp._Line.send

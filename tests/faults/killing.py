@@ -147,6 +147,11 @@ def counted(kept: Kept, provider: Provider | None = None) -> Counter[str]:
     return got
 
 
+def about(task: Task) -> str:
+    """Return the id of the message that a task was made for."""
+    return task.key.split(":")[1] if task.key.startswith("message:") else ""
+
+
 def judge(got: Counter[str], died: dict[str, str], kills: int = 0) -> Verdict:
     """Hold the database against what arrived."""
     rows = [row for row in mailroom.messages() if row.purpose == Purpose.ITINERARY]
@@ -158,7 +163,7 @@ def judge(got: Counter[str], died: dict[str, str], kills: int = 0) -> Verdict:
         verdict.doubled += times > 1
         verdict.lost += times == 0 and not uncertain
         verdict.uncertain += uncertain
-        verdict.untold += uncertain and f"message:{row.id}" not in told
+        verdict.untold += uncertain and str(row.id) not in told
         step = died.get(str(row.id), RANDOM)
         if step != RANDOM and (times, row.status) != EXPECTED[step]:
             verdict.surprises.append(f"died {step}: sent {times} times, {row.status}")

@@ -98,7 +98,9 @@ def zombies(url: str, *, guard: str = "") -> Verdict:
         mailroom.many(house, 1, NOW + WEEK)
         refused = _stopped(Job(**stopped, mail=moody.port, step="answered"))
         mailroom.many(house, 8, NOW + WEEK, booked_at=NOW - timedelta(days=1))
-        asleep = [_stopped(Job(**stopped, mail=port, step=step, nth=2)) for step in ("looked", "marked")]
+        asleep = [
+            _stopped(Job(**stopped, mail=port, step=step, nth=nth)) for step, nth in (("prepared", 1), ("marked", 2))
+        ]
         time.sleep(SHORT + 0.5)
         Running(Job(url, port, seconds=60.0, guard=guard)).end()
         _resend()
