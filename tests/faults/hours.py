@@ -23,7 +23,7 @@ from tracker.dispatch import Worker
 from tracker.models import Patient, Reminder, Visit
 from tracker.rules import cadence
 from tracker.rules.vocabulary import ReminderChannel, VisitStatus
-from tracker.services import letters, reminders
+from tracker.services import letters, reminders, sweeping
 
 CLINIC = ZoneInfo(COTTONWOOD.zone_name)
 # The clinic's own (no zone of her own), and some that change their clocks on other days, by half an hour, or never.
@@ -94,17 +94,20 @@ def _lived(begin: date, clock: bool) -> Hours:
     booked = _at(begin - DAY, time(12), CLINIC)
     house = make_clinic()
     lives: dict[str, ZoneInfo] = {}
-    for number, zone in enumerate(LIVES * 2):
+    for number, zone in enumerate(LIVES):
         patient_id = mailroom.patient(house, f"H{number}")
         with db.transaction() as session:
             session.get_one(Patient, patient_id).zone_name = zone
-        hour = time(9 + number // len(LIVES) * 7, 30)  # 9:30 and 16:30
+        hour = time(9 + number % 2 * 7, 30)  # 9:30 and 16:30
         starts = [_at(begin + n * DAY, hour, CLINIC) for n in (1, 2, 3)]
         mailroom.series(house, patient_id, *starts, booked_at=booked)
         lives[str(patient_id)] = ZoneInfo(zone) if zone else CLINIC
     log, ticks = Log(), list(_ticks(booked, clock))
     sender = Worker({ReminderChannel.EMAIL: log}, DESK, name="hours")
     for now in ticks:
+        with db.read() as session:
+            if not sweeping.waits(session, now=now):
+                continue
         with db.transaction() as session:
             over = session.query(Visit).filter(Visit.ends_at <= now, Visit.status == VisitStatus.BOOKED)
             over.update({"status": VisitStatus.DISCHARGED})

@@ -27,7 +27,7 @@ from tracker.dispatch import Worker
 from tracker.models import Attempt, ContactPoint, ProviderState, Reminder, Task
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
-from tracker.services import breaker
+from tracker.services import breaker, sweeping
 
 HOURS, AFTER = timedelta(hours=2), timedelta(hours=5)
 MESSAGES = 12
@@ -100,7 +100,7 @@ def outage(house: House, day: int, way: str, fault: str, *, guard: str = "") -> 
     got: Counter[str] = Counter()
     with _without(guard), ExitStack() as stack:
         ill, well = _channels(stack, way, fault, got)
-        _ticks(ill, now, HOURS, timedelta(minutes=2))
+        _ticks(ill, now, HOURS, timedelta(minutes=5))
         _ticks(well, now + HOURS, AFTER, timedelta(minutes=6))
     return _line(way, fault, now, got)
 
@@ -120,7 +120,10 @@ def _ticks(channel: Any, now: datetime, long: timedelta, step: timedelta) -> Non
     way = ReminderChannel.EMAIL if isinstance(channel, Smtp) else ReminderChannel.SMS
     sender = Worker({way: channel}, DESK, name="providers")
     for n in range(int(long / step)):
-        sender.tick(now + n * step)
+        with db.read() as session:
+            waits = sweeping.waits(session, now=now + n * step)
+        if waits:
+            sender.tick(now + n * step)
 
 
 def _channels(stack: ExitStack, way: str, fault: str, got: Counter[str]) -> tuple[Any, Any]:
@@ -182,7 +185,8 @@ def _without(guard: str) -> Iterator[None]:
         breaker.fail, wire.Deadline.left = fail, left
 
 
-def outages(way: str, faults: list[str]) -> list[Line]:
+def outages() -> list[Line]:
     """Let each fault have its day, on the configured, fresh database."""
     house = make_clinic()
-    return [outage(house, 2 * day, way, fault) for day, fault in enumerate(faults)]
+    faults = [("mail", fault) for fault in MAIL] + [("text", fault) for fault in TEXTS]
+    return [outage(house, 2 * day, way, fault) for day, (way, fault) in enumerate(faults)]
