@@ -11,6 +11,7 @@ from tracker.interop.mail import Written
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderChannel
 from tracker.services import links
+from tracker.services.letter_facts import facts
 from tracker.services.letters import Letter, VisitTime
 from tracker.text import gettext as _
 from tracker.text import speaking
@@ -48,22 +49,8 @@ def compose(desk: Desk, letter: Letter, now: datetime) -> Message:
 
 
 def _written(desk: Desk, letter: Letter) -> Written:
-    clinic = letter.clinic
     return mail.write(
-        mail.Facts(
-            purpose=letter.purpose,
-            first_name=letter.first_name,
-            sender_name=clinic.discreet_name,
-            phone=clinic.phone,
-            zone=clinic.zone,
-            country=clinic.country,
-            starts=[visit.starts_at for visit in letter.visits],
-            link=_link(desk, letter),
-            language=letter.language,
-            lives_in=letter.zone,
-            asks_how=letter.asks_how,
-            due=letter.due or mail.Due(),
-        ),
+        facts(letter, _link(desk, letter)),
         letter=letter.channel is ReminderChannel.EMAIL,
         short=letter.channel is ReminderChannel.SMS,
     )

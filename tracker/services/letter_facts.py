@@ -18,4 +18,5 @@ def facts(letter: Letter, link: str | None) -> mail.Facts:
         language=letter.language,
         lives_in=letter.zone,
         asks_how=letter.asks_how,
+        due=letter.due or mail.Due(),
     )
