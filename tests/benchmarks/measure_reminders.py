@@ -34,7 +34,7 @@ from tracker.channels.smtp import Server, Smtp
 from tracker.dispatch import Worker
 from tracker.models import Course, GuessCount, Reminder, Visit, new_id
 from tracker.rules.cadence import Purpose
-from tracker.rules.vocabulary import ReminderChannel
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
 from tracker.services import delivery, reminders
 
 LIMITS = {"reminders_sqlite_over_two_commits": 2.0, "claim_50_of_100k_ms_p99": 25.0, "due_to_sent_s_p95": 10.0}
@@ -78,8 +78,10 @@ def _clinic(url: str, patients: int) -> House:
 
 
 def _let_be_due(count: int, at: datetime = NOW) -> None:
-    """Let `count` more messages be due at one moment."""
+    """Let `count` messages be due at one moment; those that were sent before wait again."""
+    anew = {"status": ReminderStatus.SCHEDULED, "attempts": 0, "lease_until": None}
     with db.transaction() as session:
+        session.execute(update(Reminder).values(**anew, send_at=FAR, expires_at=FAR + timedelta(days=1)))
         waiting = select(Reminder.id).where(Reminder.purpose == Purpose.VISIT, Reminder.send_at == FAR).limit(count)
         session.execute(update(Reminder).where(Reminder.id.in_(waiting)).values(send_at=at))
 
@@ -96,7 +98,7 @@ def _one_row() -> None:
 
 
 def _on_sqlite(folder: Path) -> dict[str, float]:
-    house = _clinic(f"sqlite:///{folder}/tracker.db", (2 * ROUNDS + 1) * IN_A_ROUND)
+    house = _clinic(f"sqlite:///{folder}/tracker.db", IN_A_ROUND)
     sender = worker(folder / "beats", "sink")
     _let_be_due(IN_A_ROUND)
     sender.tick(NOW)  # warm
@@ -206,7 +208,7 @@ def _on_postgresql(cluster: Cluster, folder: Path) -> dict[str, float]:
     _create(cluster, "tracker")
     _create(cluster, "procrastinate")
     url, other = cluster.url("tracker"), f"dbname=procrastinate user=tracker host={cluster.folder}"
-    _clinic(url, (TURNS + 1) * AT_ONCE)
+    _clinic(url, AT_ONCE)
     asyncio.run(procrastinate_reference.prepare(other))
     jobs = {shape: _jobs(other, shape, AT_ONCE // 2) for shape in CONCURRENCIES}
     best = max(jobs, key=lambda shape: jobs[shape])
