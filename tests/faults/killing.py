@@ -155,7 +155,7 @@ def about(task: Task) -> str:
 def judge(got: Counter[str], died: dict[str, str], kills: int = 0) -> Verdict:
     """Hold the database against what arrived."""
     rows = [row for row in mailroom.messages() if row.purpose == Purpose.ITINERARY]
-    told = {task.key.rpartition(":")[0] for task in mailroom.rows(Task) if task.kind == "uncertain"}
+    told = {about(task) for task in mailroom.rows(Task) if task.kind == "uncertain"}
     verdict = Verdict(kills=kills, messages=len(rows), sent=sum(got.values()))
     for row in rows:
         times = got[str(row.id)]
