@@ -50,7 +50,7 @@ def measure() -> dict[str, float]:
             url = sqlite()
             lost = interrupted(url, locked(url, 4.0), messages=60, guard="patience", busy_after=1)
             numbers["reminder_without_patience_sqlite"] = float(lost.uncertain)
-            crashed = interrupted(postgres(), restarts(postgres, 1), messages=80)
+            crashed = interrupted(postgres(), restarts(postgres), messages=300)
             numbers["reminder_without_durable_postgres"] = float(crashed.doubled)
     for name, words in (GUARDS | ONLY).items():
         found = [f"{key.rpartition('_')[2]} {n:g}" for key, n in numbers.items() if f"without_{name}" in key]
@@ -76,7 +76,7 @@ def _measured(new: New) -> dict[str, float]:
         "quiet": float(hours.run(new(), "UTC", hours.BEGIN[0], guard="quiet").wrong),
         "correction": fresh(lambda: changing.race(48, chance, guard="correction").stale),
         "held": fresh(lambda: changing.race(96, chance, guard="held").stale),
-        "consent": fresh(lambda: changing.race(48, chance, guard="consent").after_opt_out),
+        "consent": fresh(lambda: changing.race(120, chance, guard="consent").after_opt_out),
         "asking": fresh(lambda: outages.down(20, guard="asking").unaccounted),
         "each": fresh(lambda: 39 - outages.broken(40, guard="each")[0]),
         "witness": float(outages.restored(new, guard="witness").doubled),
