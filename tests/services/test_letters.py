@@ -12,7 +12,7 @@ from tracker import db
 from tracker.models import ContactPoint, Patient, Reminder, Task, UserAccount
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import Event
-from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus
+from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderChannel, ReminderStatus, Role
 from tracker.services import letters
 from tracker.services.delivery import Result, settle
 from tracker.services.letters import Lease, Letter, Verdict
@@ -163,7 +163,9 @@ def test_what_is_not_late_is_not_overtaken(course):
 
 def test_staff_are_written_to_while_their_account_is_open(house):
     with db.transaction() as session:
-        user = session.scalars(select(UserAccount)).first()
+        user = session.scalars(select(UserAccount).where(UserAccount.role == Role.NURSE)).first()
+        due = {"opens_at": NOW, "due_at": NOW, "created_at": NOW}
+        session.add(Task(clinic_id=user.clinic_id, kind="therapy", key="one", owner_role=user.role, **due))
         session.add(
             Reminder(
                 clinic_id=user.clinic_id,
