@@ -40,7 +40,15 @@ class Health:
         return bool(self.paused_since or self.silent_since or self.down or self.overdue)
 
 
-_WAITING = (Reminder.clinic_id == bindparam("clinic"), SCHEDULED)
+# A list with an end is made as it stands: by the index of what is due, and not by a clinic's whole past.
+_DUE = (
+    select(Reminder.clinic_id, Reminder.send_at)
+    .where(SCHEDULED, Reminder.send_at <= bindparam("until", type_=Reminder.send_at.type))
+    .order_by(Reminder.send_at)
+    .limit(10_000)
+    .subquery("due")
+)
+_MINE = _DUE.c.clinic_id == bindparam("clinic")
 # Written out: a partial index is used where the condition stands there as it does in the index.
 _OPEN: ColumnElement[bool] = literal_column("task.status = 'open'")
 _OVERDUE = select(func.count()).where(
@@ -50,12 +58,9 @@ _OVERDUE = select(func.count()).where(
     Task.kind.in_(undelivered.KINDS),
 )
 _ASKED = select(
-    select(func.count())
-    .where(*_WAITING, Reminder.send_at <= bindparam("until", type_=Reminder.send_at.type))
-    .scalar_subquery()
-    .label("waiting"),
-    select(func.min(Reminder.send_at))
-    .where(*_WAITING, Reminder.send_at <= bindparam("late", type_=Reminder.send_at.type))
+    select(func.count()).select_from(_DUE).where(_MINE).scalar_subquery().label("waiting"),
+    select(func.min(_DUE.c.send_at))
+    .where(_MINE, _DUE.c.send_at <= bindparam("late", type_=Reminder.send_at.type))
     .scalar_subquery()
     .label("waits"),
     select(func.max(WorkerHeartbeat.beat_at)).scalar_subquery().label("seen"),
