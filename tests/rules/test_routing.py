@@ -78,6 +78,7 @@ def test_who_agreed_to_more_texts_gets_them_but_one_a_day():
 
 def test_a_closed_door_is_told_beyond_any_limit():
     assert route(Purpose.CLOSED, BOTH, Used(today=4, week=9), LIMITS) == Route(SMS)
+    assert route(Purpose.CHANGED, Reach(email=False, sms=True), Used(today=4, week=9), LIMITS).channel is SMS
 
 
 @given(st.sampled_from(Purpose), reaches, uses, limits)

@@ -33,8 +33,8 @@ PREFERRED: Mapping[Purpose, ReminderChannel] = MappingProxyType(
         Purpose.TEST: EMAIL,  # whoever tests a channel says which; this is for the one that doesn't
     }
 )
-# Whoever would come to a closed door is told, however many texts there were.
-PRESSING = frozenset({Purpose.CLOSED})
+# Whoever would come to a closed door, or at a time that counts no more, is told, however many texts there were.
+PRESSING = frozenset({Purpose.CLOSED, Purpose.CHANGED})
 
 
 @dataclass(frozen=True, slots=True)
