@@ -74,9 +74,7 @@ SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
     UNION ALL SELECT oid::text || tgenabled::text FROM pg_trigger
 ) AS parts
 """
-_TABLES = (
-    "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-)
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 
 class Reused:
@@ -87,7 +85,7 @@ class Reused:
 
     def __init__(self, maintenance: Engine, template: str, name: str) -> None:
         self._maintenance, self._template, self._name = maintenance, template, name
-        self._shape = ""
+        self._shape = self._filled = ""
 
     def emptied(self) -> str:
         """Return the name of the database, with this version's tables and nothing in them."""
@@ -102,7 +100,11 @@ class Reused:
                 if connection.scalar(text(_SHAPE)) != self._shape:
                     return False
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-                connection.execute(text(f"TRUNCATE {connection.scalar(text(_TABLES))}"))
+                # Most tables are empty, and a TRUNCATE of all takes five times as long as this. Triggers are off for
+                # it: what is kept as written goes too, and nobody asks who points where.
+                connection.execute(text("SET LOCAL session_replication_role = replica"))
+                for table in connection.scalars(text(self._filled)).all():
+                    connection.execute(text(f"DELETE FROM {table}"))
                 return True
         except OperationalError:
             return False
@@ -116,6 +118,8 @@ class Reused:
         engine = self._engine()
         with engine.connect() as connection:
             self._shape = connection.scalar(text(_SHAPE))
+            tables = connection.scalars(text(_TABLES)).all()
+            self._filled = " UNION ALL ".join(f"SELECT '{one}' WHERE EXISTS (SELECT FROM {one})" for one in tables)
         engine.dispose()
 
     def _engine(self) -> Engine:

@@ -48,7 +48,7 @@ class Stage:
         self.tokens: dict[UUID, str] = {}
         self.addresses: dict[tuple[str, UUID | None], list[str]] = {}  # by rule and clinic
         self.reset()
-        self.app = make_app()
+        self.app = make_app(mail_host="127.0.0.1", mail_security="none", mail_from="visits@clinic.example")
 
     def reset(self) -> None:
         """Make the database as it was at the start."""

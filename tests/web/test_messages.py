@@ -178,14 +178,14 @@ def test_the_list_is_narrowed_by_kind_way_day_and_patient(house, browser, course
 
 def test_a_name_that_is_looked_for_stands_in_no_address(house, browser, course):
     desk = browser(house.coordinator)
-    found = desk.post("/messages/find", data={"q": "lovel"})
+    found = desk.post("/messages/find", data={"whose": "lovel"})
     [link] = re.findall(r'href="(/messages\?patient=[^"]+)"', found.text)
     assert "ovel" not in link
     assert "Only those of Lovelace, Ada" in desk.get(link).text
-    assert "Nobody fits" in desk.post("/messages/find", data={"q": "nobody"}).text
+    assert "Nobody fits" in desk.post("/messages/find", data={"whose": "nobody"}).text
     assert desk.post("/messages/find", data={}).status_code == 200
     other = browser(make_clinic(COTTONWOOD).coordinator)
-    assert "Lovelace" not in other.post("/messages/find", data={"q": "lovel"}).text
+    assert "Lovelace" not in other.post("/messages/find", data={"whose": "lovel"}).text
     assert other.get(link).status_code == 404
 
 

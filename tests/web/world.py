@@ -27,6 +27,7 @@ from tracker.models import (
     ProtocolVersion,
     Reminder,
     ScaleResponse,
+    Sending,
     SideEffect,
     Task,
     UserAccount,
@@ -44,6 +45,7 @@ from tracker.rules.vocabulary import (
     JobStatus,
     LinkPurpose,
     ReminderChannel,
+    ReminderStatus,
     Severity,
     SignMeaning,
     TaskStatus,
@@ -231,6 +233,17 @@ def _bedside(session, house: House, course: UUID, visits: list[UUID]) -> None:
     _put(session, Addendum(clinic_id=clinic, note_id=note, body="Left side.", signed_at=NOW, signed_by=physician))
 
 
+def _doubtful(session, ids: dict, visit: UUID) -> None:
+    """Send a message of which nobody knows whether it arrived, while nothing more is sent."""
+    starts_at = session.get_one(Visit, visit).starts_at
+    about = {"visit_id": visit, "subject_id": visit, "subject_at": starts_at, "purpose": "visit"}
+    left = {"status": ReminderStatus.UNCERTAIN, "channel": ReminderChannel.EMAIL, "sent_at": NOW, "attempts": 1}
+    times = {"send_at": NOW, "expires_at": NOW + timedelta(hours=9), "created_at": NOW, "changed_at": NOW}
+    _put(session, Reminder(**ids, **about, **left, **times))
+    if session.get(Sending, 1) is None:
+        _put(session, Sending(id=1, paused_at=NOW, paused_why="This is a copy."))
+
+
 def _followup(session, house: House, patient: UUID, course: UUID, visits: list[UUID]) -> UUID:
     ids = {"clinic_id": house.clinic.id, "patient_id": patient, "course_id": course}
     key = f"check_in:{visits[0]}"
@@ -242,6 +255,7 @@ def _followup(session, house: House, patient: UUID, course: UUID, visits: list[U
     times = {"send_at": NOW, "expires_at": NOW + timedelta(hours=9), "created_at": NOW, "changed_at": NOW}
     about = {"subject_id": visits[3], "subject_at": NOW, "purpose": "visit", "channel": ReminderChannel.EMAIL}
     _put(session, Reminder(**ids, visit_id=visits[3], task_id=task, **about, **times))
+    _doubtful(session, ids, visits[3])
     mail = {"recipient": "ada@example.org", "subject": "Your visit", "body": "See you."}
     _put(session, OutboxMessage(clinic_id=house.clinic.id, sent_at=NOW, **mail))
     expires = {"created_at": NOW, "expires_at": NOW + timedelta(days=40)}

@@ -101,6 +101,7 @@ EditCadence: Any = create_model(
     "EditCadence",
     __base__=Command,
     seen=(Line, ""),
+    course=(UUID | None, None),  # whose preview was looked at
     **{f"{purpose}_{name}": field for purpose in STEPS for name, field in _FIELDS.items()},
 )
 

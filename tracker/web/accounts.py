@@ -117,7 +117,7 @@ def set_digest() -> ResponseReturnValue:
         return url_for("accounts.show")
 
     form = parse(SetDigest, request.form)
-    return attempt(form, do, lambda form, _status: _account_page(form), done=_("It is saved."))
+    return attempt(form, do, lambda form, _status: _account_page(blank(), digest=form), done=_("It is saved."))
 
 
 @bp.get("/confirm")
@@ -175,13 +175,14 @@ def _confirm_page(form: Form[Confirm]) -> Response:
     return page("accounts/confirm.html", status=422 if form.errors else 200, form=form)
 
 
-def _account_page(form: Form[Any]) -> Response:
+def _account_page(form: Form[Any], digest: Form[Any] | None = None) -> Response:
     with read() as session:
         gets_digest = accounts.gets_digest(session, g.actor)
     return page(
         "accounts/account.html",
-        status=422 if form.errors else 200,
+        status=422 if form.errors or (digest and digest.errors) else 200,
         form=form,
+        digest=digest or blank(),
         email=g.signed_in.email,
         changed="changed" in request.args,
         gets_digest=gets_digest,

@@ -116,17 +116,17 @@ def show(protocol_id: UUID) -> ResponseReturnValue:
 @access(Permission.MANAGE_CLINIC)
 def change(protocol_id: UUID) -> ResponseReturnValue:
     """Save what a protocol sends, and have its series planned anew."""
-    source = request.form.copy()
-    source.pop("course", None)  # whose preview was looked at
-    form = parse(EditCadence, source)
+    form = parse(EditCadence, request.form)
     with read() as session:
         clinic.get(session, g.actor, ProtocolVersion, protocol_id)
 
     def do(session: Session, wanted: Any) -> str:
         row = clinic.get(session, g.actor, ProtocolVersion, protocol_id)
+        if wanted.course:
+            clinic.get(session, g.actor, Course, wanted.course)
         cadences.change(session, g.actor, row, cadences.as_steps(wanted), was=wanted.seen, now=g.now)
         replanning.start(session, g.actor, row.code, now=g.now)
-        return url_for("cadences.show", protocol_id=protocol_id, course=request.form.get("course") or None)
+        return url_for("cadences.show", protocol_id=protocol_id, course=wanted.course)
 
     def again(form: Form[Any], status: int) -> Response:
         return _page(protocol_id, form, status)

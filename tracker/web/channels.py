@@ -1,6 +1,7 @@
 """By which ways the clinic writes, how each stands, a test to oneself, and sending again after a pause."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from flask import Blueprint, Response, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,10 +23,17 @@ from tracker.web.forms import Form, attempt, blank, page, parse
 bp = Blueprint("channels", __name__, url_prefix="/settings/channels")
 
 
+class Elsewhere(StrEnum):
+    """Whether another installation may have sent what became due meanwhile."""
+
+    YES = "yes"
+    NO = "no"
+
+
 class Resume(Command):
     """An administrator's word that this is the installation that sends."""
 
-    left_already: str
+    left_already: Elsewhere
     reason: Text
 
 
@@ -91,7 +99,7 @@ def resume() -> ResponseReturnValue:
 
 
 def _resume(session: Session, command: Resume) -> str:
-    left_already = command.left_already != "no"
+    left_already = command.left_already is Elsewhere.YES
     sending.resume(session, g.actor, command.reason, left_already=left_already, now=g.now)
     return url_for("channels.show")
 

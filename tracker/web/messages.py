@@ -19,7 +19,7 @@ from tracker.db import read, transaction
 from tracker.interop import mail
 from tracker.models import OutboxMessage, Patient
 from tracker.rules.cadence import Purpose
-from tracker.rules.fields import Command, Day, Number
+from tracker.rules.fields import Command, Day, Line, Number
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import ReminderChannel
 from tracker.services import (
@@ -61,7 +61,7 @@ class Asked(Command):
 class Search(Command):
     """Whose messages are looked for: a part of a name, a telephone number, a birth date, a chart number."""
 
-    q: str = ""
+    whose: Line | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,14 @@ def index() -> ResponseReturnValue:
 def find() -> ResponseReturnValue:
     """Find the patient whose messages are wanted. What is typed goes into the body: an address is kept by many."""
     form = parse(Search, request.form)
-    said = "" if form.errors else form.command.q[:200]
+    said = form.value("whose")
+    if form.errors:
+        return page("messages/find.html", status=422, form=form, found=[], said=said)
     with transaction() as session:
         audit.record(session, g.actor, "search patients", now=g.now)
     with read() as session:
         found = patients.find(session, g.actor, said)[0] if said.strip() else []
-    return page("messages/find.html", block="found", found=found, said=said)
+    return page("messages/find.html", block="found", form=form, found=found, said=said)
 
 
 def _list_page(wanted: Filter, form: Form[Any], patient: Patient | None) -> Response:
