@@ -129,8 +129,8 @@ class Misbehaving:
             return False
         if answer == "drip":
             return self._drip(line)
+        self.accepted += word == "dot" and answer.startswith("2")  # before whoever waits for the answer looks
         line.sendall(answer.encode() + b"\r\n")
-        self.accepted += word == "dot" and answer.startswith("2")
         return not answer.endswith(", bye")
 
     def _drip(self, line: socket.socket) -> bool:
