@@ -51,7 +51,7 @@ class Provider:
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
-        self._server.provider = self  # type: ignore[attr-defined]
+        self._server.provider = self  # type: ignore[attr-defined] # ours, put there by `Provider`
         if self.tls:
             self._server.socket = self.tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take a text, or do what the next fault says."""
-        provider: Provider = self.server.provider  # type: ignore[attr-defined]
+        provider: Provider = self.server.provider  # type: ignore[attr-defined] # ours, put there by `Provider`
         provider.requests += 1
         fault = provider.faults.popleft() if provider.faults else provider.always
         if fault in ("hang", "reset"):
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._signed_in():
             self._say(*_error(401, 20003, "Authenticate"))
         else:
-            self._say(200, {"sid": SID, "status": self.server.provider.account_is})  # type: ignore[attr-defined]
+            self._say(200, {"sid": SID, "status": self.server.provider.account_is})  # type: ignore[attr-defined] # ours, put there by `Provider`
 
     def _signed_in(self) -> bool:
         return self.headers["Authorization"] == "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _error(400, 20001, "ValidityPeriod is out of range")
         if fields["To"] in REFUSED:
             return _error(400, *REFUSED[fields["To"]])
-        provider: Provider = self.server.provider  # type: ignore[attr-defined]
+        provider: Provider = self.server.provider  # type: ignore[attr-defined] # ours, put there by `Provider`
         sid = f"SM{len(provider.sent) + 1:032x}"
         provider.sent.append({**fields, "sid": sid})
         service = sender.startswith("MG")
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _break_off(self, how: str) -> None:
-        provider: Provider = self.server.provider  # type: ignore[attr-defined]
+        provider: Provider = self.server.provider  # type: ignore[attr-defined] # ours, put there by `Provider`
         self.close_connection = True
         if how == "hang":
             provider.wait(20)
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(int(how), {})
 
     def _drip(self, said: bytes) -> None:
-        provider: Provider = self.server.provider  # type: ignore[attr-defined]
+        provider: Provider = self.server.provider  # type: ignore[attr-defined] # ours, put there by `Provider`
         for byte in said:
             if provider.wait(0.1):
                 return

@@ -22,7 +22,6 @@ from tracker.rules.cadence import (
     Wanted,
     Which,
     considered,
-    wanted,
 )
 from tracker.rules.settings import Settings
 from tracker.rules.vocabulary import VisitStatus
@@ -30,6 +29,13 @@ from tracker.rules.vocabulary import VisitStatus
 DENVER = ZoneInfo("America/Denver")
 ZONES = [ZoneInfo(name) for name in ("America/Denver", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")]
 QUIET = QuietHours()
+
+
+def wanted(visits, steps, **more):
+    """Return the messages there should be, without those left out."""
+    return [message for message in considered(visits, steps, **more) if message.left_out is None]
+
+
 BOOKED = datetime(2026, 9, 1, 17, tzinfo=UTC)
 
 

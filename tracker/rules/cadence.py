@@ -1,7 +1,7 @@
 """Which messages a patient of a series gets, when, and until when each is of use.
 
 The cadence is data: a protocol carries its own, `DEFAULT` is what a protocol without one follows. Nothing here knows
-what is stored; `wanted` says what there should be, and the reminders service makes it so.
+what is stored; `considered` says what there should be, and the reminders service makes it so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -225,20 +225,6 @@ def fit(purpose: Purpose, status: VisitStatus, *, confirmed: bool = False) -> Fi
     if status in TREATED:
         return Fit.NOW
     return Fit.NOT_YET if status in AHEAD | UNDER_WAY else Fit.NEVER
-
-
-def wanted(
-    visits: Sequence[PlannedVisit],
-    cadence: Cadence,
-    *,
-    zone: ZoneInfo,
-    quiet: QuietHours,
-    booked_at: datetime,
-    asked: Sequence[Asked] = (),
-) -> list[Wanted]:
-    """List every message that a course asks for, past ones included, in order of their moment; see `considered`."""
-    found = considered(visits, cadence, zone=zone, quiet=quiet, booked_at=booked_at, asked=asked)
-    return [message for message in found if message.left_out is None]
 
 
 def considered(

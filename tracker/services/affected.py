@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -79,8 +79,3 @@ def _there(free: FreeTime, row: Any) -> bool:
 def _affected(rows: Sequence[Any]) -> Affected:
     first = rows[0]
     return Affected(first.id, calendar.say_name(first), first.visit_at, tuple(row.name for row in rows))
-
-
-def days_of(found: Sequence[Affected], place: ClinicInfo) -> list[date]:
-    """Return the days on which somebody is affected, each once."""
-    return sorted({one.starts_at.astimezone(place.zone).date() for one in found})

@@ -106,12 +106,3 @@ def say_how(how: str | None) -> str:
         ON_PAGE: _("on the patient's page"),
         TO_STAFF: _("told the staff"),
     }.get(how or "", how or _("told the staff"))
-
-
-def say_channel(channel: ContactChannel) -> str:
-    """Return the words for a kind of address."""
-    return {
-        ContactChannel.EMAIL: _("E-mail"),
-        ContactChannel.PHONE: _("Phone"),
-        ContactChannel.SMS: _("Texts"),
-    }[channel]
