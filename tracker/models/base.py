@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 from sqlalchemy import DDL, JSON, DateTime, Enum, Float, MetaData, Numeric, String, Text, Uuid, event, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.schema import Table
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -150,6 +152,11 @@ class Base(DeclarativeBase):
         ),
         str: String(200),
     }
+
+
+def insert_unless(session: Session, table: type[Base]) -> Any:
+    """Return an INSERT that takes `on_conflict_do_nothing` or `_do_update`: each database has its own, alike."""
+    return (insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql)(table)
 
 
 def where(condition: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tracker.models import ContactPoint
 from tracker.rules.routing import Reach
 from tracker.rules.vocabulary import ContactChannel, ReminderChannel
+from tracker.services.consent import may_use
 from tracker.text import gettext as _
 
 CHANNELS = {ContactChannel.EMAIL: ReminderChannel.EMAIL, ContactChannel.SMS: ReminderChannel.SMS}
@@ -42,7 +43,7 @@ def reach(points: Sequence[ContactPoint], ways: Collection[ReminderChannel] = BY
     return Reach(
         email=not no_email,
         sms=not no_sms,
-        more_texts=any(p.more_texts_at for p in points if p.channel is ContactChannel.SMS and is_open(p)),
+        more_texts=any(p.more_texts_at for p in points if p.channel is ContactChannel.SMS and may_use(p)),
         no_email=no_email,
         no_sms=no_sms,
     )
@@ -60,13 +61,8 @@ def _why_not(
         return no_address
     if CHANNELS[channel] not in ways:
         return _("The clinic doesn't write this way.")
-    if any(is_open(point) for point in these):
+    if any(may_use(point) for point in these):
         return ""
     if these[0].opted_out_at:
         return _("The patient wants no messages.")
     return _("The mail server refused this address.") if these[0].invalid_at else no_consent
-
-
-def is_open(point: ContactPoint) -> bool:
-    """Return whether an address may be written to: consent, no opt-out, nobody said that it is none."""
-    return bool(point.consent_at and not point.opted_out_at and not point.invalid_at)

@@ -14,12 +14,11 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tracker.models import Clinic, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent, new_id
+from tracker.models.base import insert_unless
 from tracker.rules import keywords
 from tracker.rules.cadence import Purpose
 from tracker.rules.keywords import Said
@@ -88,8 +87,7 @@ def keep(session: Session, provider: str, external_id: str, raw: Mapping[str, st
         "raw": json.dumps(dict(raw), sort_keys=True),
         "received_at": now,
     }
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
-    session.execute(insert(ProviderEvent).values(row).on_conflict_do_nothing())
+    session.execute(insert_unless(session, ProviderEvent).values(row).on_conflict_do_nothing())
     it = (ProviderEvent.provider == provider, ProviderEvent.external_id == external_id, ProviderEvent.kind == KIND)
     return session.scalars(select(ProviderEvent).where(*it)).one()
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
 from tracker.models import ProviderState
+from tracker.models.base import insert_unless
 from tracker.rules.delivery import OPENS_AFTER, rest
 from tracker.rules.vocabulary import ReminderChannel
 
@@ -60,9 +59,8 @@ def fail(session: Session, way: ReminderChannel, reason: str, *, now: datetime, 
         wait: How long the other side asked to be left alone: that is kept to at once.
     """
     row = {"name": way.value, "failures": 1, "reason": reason[:200], "changed_at": now}
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     counted = (
-        insert(ProviderState)
+        insert_unless(session, ProviderState)
         .values(row)
         .on_conflict_do_update(
             index_elements=["name"],

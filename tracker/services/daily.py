@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
 from tracker.models import Clinic, JobRun, PortalSession, RequestKey, WorkerHeartbeat
+from tracker.models.base import insert_unless
 from tracker.services import digest, portal
 
 FORMS = timedelta(days=7)  # nobody sends the same form again after that
@@ -20,9 +19,11 @@ def begin(session: Session, name: str, period: str, *, now: datetime) -> bool:
 
     Others wait for that transaction's end. If it fails, the job isn't done, and the next one to ask does it.
     """
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     row = {"name": name, "period": period, "started_at": now}
-    return session.scalar(insert(JobRun).values(row).on_conflict_do_nothing().returning(JobRun.name)) is not None
+    return (
+        session.scalar(insert_unless(session, JobRun).values(row).on_conflict_do_nothing().returning(JobRun.name))
+        is not None
+    )
 
 
 def digests(session: Session, *, now: datetime) -> int:

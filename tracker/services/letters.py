@@ -22,7 +22,7 @@ from tracker.rules.delivery import LATE, LIVE, Event, thread
 from tracker.rules.routing import Limits, Used
 from tracker.rules.settings import Settings
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, TaskStatus, VisitStatus
-from tracker.services import addresses, channels, digest, links
+from tracker.services import addresses, channels, consent, digest, links
 from tracker.services import settings as numbers
 from tracker.text import gettext as _
 
@@ -302,7 +302,7 @@ def _to_patient(
         morning = _tomorrow(zone, QuietHours.of(known.numbers[row.clinic_id]), now)
         return _wait(row, morning, way.why) if way.capped else Verdict(Event.SUPPRESS, way.why)
     point = next(
-        point for point in points if addresses.CHANNELS[point.channel] is way.channel and addresses.is_open(point)
+        point for point in points if addresses.CHANNELS[point.channel] is way.channel and consent.may_use(point)
     )
     patient = known.patients[row.patient_id]
     visits = known.visits[row.course_id] if row.course_id else []

@@ -12,12 +12,11 @@ from enum import Enum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
 from tracker.channels.sms import BAD_NUMBER, STOPPED
 from tracker.models import Attempt, ContactPoint, ProviderEvent, Reminder, Task, new_id
+from tracker.models.base import insert_unless
 from tracker.rules.delivery import Event
 from tracker.rules.vocabulary import TaskStatus
 from tracker.services import delivery, undelivered
@@ -80,8 +79,7 @@ def keep(session: Session, told: Told, *, now: datetime) -> bool:
         "received_at": now,
         "reminder_id": known,
     }
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
-    kept = insert(ProviderEvent).values(row).on_conflict_do_nothing().returning(ProviderEvent.id)
+    kept = insert_unless(session, ProviderEvent).values(row).on_conflict_do_nothing().returning(ProviderEvent.id)
     return session.scalar(kept) is not None
 
 

@@ -5,12 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
 from tracker.models import RequestKey, new_id
+from tracker.models.base import insert_unless
 from tracker.text import gettext as _
 
 
@@ -33,9 +32,10 @@ def once(session: Session, owner_id: UUID, key: UUID, digest: str, do: Callable[
         "result_url": "",
         "created_at": now,
     }
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     # Whoever sends the same form at the same time waits here until the first is done, and then sees its row.
-    claimed = session.scalar(insert(RequestKey).values(row).on_conflict_do_nothing().returning(RequestKey.id))
+    claimed = session.scalar(
+        insert_unless(session, RequestKey).values(row).on_conflict_do_nothing().returning(RequestKey.id)
+    )
     mine = (RequestKey.owner_id == owner_id, RequestKey.key == str(key))
     if claimed is None:
         first = session.scalars(select(RequestKey).where(*mine)).one()

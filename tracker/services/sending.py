@@ -20,12 +20,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
 from tracker.models import Clinic, Reminder, Sending
+from tracker.models.base import insert_unless
 from tracker.rules.delivery import Event
 from tracker.rules.permissions import Actor
 from tracker.services import audit, delivery, undelivered
@@ -180,9 +179,8 @@ def seal(session: Session, *, now: datetime) -> None:
 
 
 def _row(session: Session) -> Sending:
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     first = {"id": _ONLY, "witness": "", "beats": 0, "paused_why": ""}
-    session.execute(insert(Sending).values(first).on_conflict_do_nothing())
+    session.execute(insert_unless(session, Sending).values(first).on_conflict_do_nothing())
     return session.get_one(Sending, _ONLY, with_for_update=True, populate_existing=True)
 
 
