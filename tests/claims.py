@@ -16,6 +16,7 @@ from tracker.rules.block import held_spans
 from tracker.rules.protocol import NURSE, PATIENT, PHYSICIAN, ROOM, Protocol
 from tracker.rules.spacing import spacing_faults
 from tracker.rules.visit import NOT_COUNTED
+from tracker.rules.vocabulary import VisitStatus
 
 Held = tuple[UUID, bool, datetime, datetime]  # resource, whether it is the lane of the starts, from, until
 
@@ -88,7 +89,8 @@ def fault_of(visits: list[Visit]) -> str:
     if len({*numbers}) != len(numbers):
         return f"two visits with one number: {numbers}"
     for one, two in pairwise(counted):
-        far = two.ordinal > one.ordinal + 1  # what is between is to be made up for
+        # What is between is to be made up for; and what was given was given, however late.
+        far = two.ordinal > one.ordinal + 1 or two.status is not VisitStatus.BOOKED
         faults = spacing_faults([one.starts_at, two.starts_at], protocol)
         if [fault for fault in faults if not far or fault.gap < protocol.min_gap]:
             return f"visit {two.ordinal} at {two.starts_at}, {one.ordinal} at {one.starts_at}"
