@@ -4,17 +4,18 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import COTTONWOOD, make_clinic
 from tracker import db
 from tracker.errors import NotFound
-from tracker.models import Course, Patient, ProtocolVersion, Task, Visit, VisitEvent
+from tracker.models import Course, Patient, ProtocolVersion, Reminder, Task, Visit, VisitEvent
 from tracker.rules.cadence import Purpose
+from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
-from tracker.services import followup, links, reminders, settings
+from tracker.services import followup, links, reminders, settings, telling
 
 DAY = timedelta(days=1)
 SIX = [NOW + timedelta(days=n) for n in (7, 9, 11, 14, 16, 18)]
@@ -279,13 +280,85 @@ def test_each_questionnaire_of_the_plan_is_asked_for_until_it_is_answered(house)
     )
 
 
+def patient_of(house):
+    """Return the patient as who says something on her page."""
+    return telling.on_page(Actor(house.clinic.id, None, None, "patient by link"))
+
+
+def the_visit(session, course, ordinal=1):
+    """Return a visit of a course."""
+    return session.scalars(select(Visit).where(Visit.course_id == course, Visit.ordinal == ordinal)).one()
+
+
+def cant_come(house, course, *, now):
+    """Let the patient of the first visit say that she can't come."""
+    with db.transaction() as session:
+        telling.cant_come(session, patient_of(house), the_visit(session, course), "ill", now=now)
+
+
+AT_ONE = NOW + timedelta(days=7, hours=4)  # there is a morning before it
+
+
+def before(course, start=AT_ONE):
+    """Return what is said before a visit, with its state and the reason."""
+    wanted = (Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY)
+    rows = [row for row in mailroom.messages(course) if row.subject_at == start and row.purpose in wanted]
+    return Counter((row.purpose.value, row.status.value, row.reason) for row in rows)
+
+
+def test_who_cant_come_is_not_asked_to_come_until_it_is_settled_with_her(house):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), AT_ONE, SIX[2])
+    cant_come(house, course, now=NOW + 6 * DAY)
+    why = "The patient can't come; somebody is to call."
+    off = {(purpose, "cancelled", why) for purpose in ("first_visit", "visit", "same_day")}
+    assert before(course).keys() == off
+    assert before(course, SIX[2]) == {("visit", "scheduled", ""): 1}  # to the next one she comes
+    assert mailroom.plan(house, course, now=NOW + 6 * DAY) == reminders.Planned()
+    with db.transaction() as session:
+        telling.confirm(session, patient_of(house), the_visit(session, course), now=NOW + 6 * DAY)
+    # What is of no use any more stays off, and so does the question in the morning: she has just answered it.
+    assert before(course) == {**dict.fromkeys(off, 1), ("visit", "scheduled", ""): 1}
+    assert mailroom.plan(house, course, now=NOW + 6 * DAY) == reminders.Planned()
+
+
+def test_who_cant_come_is_asked_again_once_somebody_has_seen_to_it(house):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), AT_ONE)
+    cant_come(house, course, now=NOW + 6 * DAY)
+    with db.transaction() as session:
+        task = session.scalars(select(Task).where(Task.kind == "cant_come")).one()
+        done = followup.CloseTask(version=task.version, outcome="Called: comes after all")
+        followup.close(session, house.coordinator, task.id, done, now=NOW + 6 * DAY)
+    assert live(course)[Purpose.VISIT] == live(course)[Purpose.SAME_DAY] == 1
+
+
+def test_who_cant_come_is_told_of_a_move_and_asked_as_usual(house):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), AT_ONE)
+    cant_come(house, course, now=NOW + DAY)
+    with db.transaction() as session:
+        telling.settle(session, house.coordinator, the_visit(session, course), "Moved", now=NOW + DAY)
+    later = AT_ONE + DAY
+    moved = {"starts_at": later, "ends_at": later + timedelta(hours=2)}
+    mailroom.change_visit(house, course, now=NOW + DAY, changed=True, **moved)
+    assert before(course, later) == {(purpose, "scheduled", ""): 1 for purpose in ("first_visit", "visit", "same_day")}
+
+
+def test_a_worker_that_looked_before_she_said_that_she_cant_come_sends_nothing(house):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), AT_ONE, booked_at=NOW)
+    at = AT_ONE - DAY
+    with db.transaction() as session:
+        session.execute(update(Reminder).where(Reminder.purpose != Purpose.VISIT).values(status="cancelled"))
+    [held] = mailroom.take(now=at)
+    letter = mailroom.look(held, now=at)
+    cant_come(house, course, now=at)
+    assert letter.purpose is Purpose.VISIT
+    assert not mailroom.mark(letter, now=at)
+
+
 def test_who_confirms_is_not_asked_in_the_morning(house):
     course = mailroom.series(house, mailroom.patient(house, "Ada"), NOW + timedelta(days=7, hours=4))
     assert live(course)[Purpose.SAME_DAY] == 1
     with db.transaction() as session:
-        visit = session.scalars(select(Visit).where(Visit.course_id == course)).one()
-        visit.confirmed_at = NOW
-        reminders.confirmed(session, visit, now=NOW)
+        telling.confirm(session, patient_of(house), the_visit(session, course), now=NOW)
     assert live(course)[Purpose.SAME_DAY] == 0
     assert mailroom.plan(house, course, now=NOW + DAY) == reminders.Planned()
     assert live(course)[Purpose.SAME_DAY] == 0

@@ -11,7 +11,8 @@ from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db, worker
 from tracker.models import Course, JobRun, PortalSession, Reminder, RequestKey, WorkerHeartbeat, new_id
-from tracker.rules.vocabulary import ReminderStatus
+from tracker.rules.cadence import Purpose
+from tracker.rules.vocabulary import ReminderStatus, VisitStatus
 from tracker.services import daily, sweeping
 
 DAY = timedelta(days=1)
@@ -52,6 +53,47 @@ def test_a_visit_that_was_moved_behind_our_back_is_told_of_at_its_new_time(house
     assert worker.prove(NOW) > 0
     live = [row for row in mailroom.messages(courses[0]) if row.status in mailroom.LIVE and row.visit_id == visit.id]
     assert {row.subject_at for row in live} == {visit.starts_at}
+
+
+def end(course, purpose, about, status):
+    """Let a message of a course end, or leave."""
+    with db.transaction() as session:
+        mine = (Reminder.course_id == course, Reminder.purpose == purpose, Reminder.subject_at == about)
+        session.execute(update(Reminder).where(*mine).values(status=status))
+
+
+def how_are_you(course):
+    """Return the check-ins of the day after the first visit, and whether the next reminder asks as well."""
+    rows = mailroom.messages(course)
+    own = [row.status.value for row in rows if row.purpose == Purpose.NEXT_DAY and row.subject_at == VISITS[0]]
+    [reminder] = [row for row in rows if row.purpose == Purpose.VISIT and row.subject_at == VISITS[1]]
+    return own, reminder.asks_how
+
+
+@pytest.mark.parametrize("status", [ReminderStatus.FAILED, ReminderStatus.BOUNCED, ReminderStatus.SUPPRESSED])
+def test_a_check_in_goes_by_itself_when_the_reminder_that_asks_reached_nobody(house, status, caplog):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), *VISITS)
+    mailroom.change_visit(house, course, now=VISITS[0] + timedelta(hours=3), status=VisitStatus.DISCHARGED)
+    assert how_are_you(course) == ([], True)
+    end(course, Purpose.VISIT, VISITS[1], status)
+    now = VISITS[1] - DAY + timedelta(minutes=5)
+    assert worker.prove(now) == worker.prove(now) == 0  # nothing was forgotten
+    assert caplog.text == ""
+    assert how_are_you(course) == (["scheduled"], False)
+    end(course, Purpose.NEXT_DAY, VISITS[0], ReminderStatus.ACCEPTED)
+    end(course, Purpose.VISIT, VISITS[1], ReminderStatus.SCHEDULED)  # sent again by hand: it doesn't ask once more
+    assert worker.prove(now) == 0
+    assert how_are_you(course) == (["accepted"], False)
+
+
+@pytest.mark.parametrize("status", [ReminderStatus.ACCEPTED, ReminderStatus.UNCERTAIN, ReminderStatus.SENDING])
+def test_a_check_in_that_may_have_been_asked_is_not_asked_again(house, status):
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), *VISITS)
+    held = {"lease_until": NOW} if status is ReminderStatus.SENDING else {}
+    with db.transaction() as session:
+        session.execute(update(Reminder).where(Reminder.subject_at == VISITS[1]).values(status=status, **held))
+    worker.prove(VISITS[1] - DAY + timedelta(minutes=5))
+    assert how_are_you(course) == ([], True)
 
 
 def test_one_broken_course_does_not_keep_others_from_being_looked_at(courses, caplog):

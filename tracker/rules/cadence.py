@@ -4,7 +4,7 @@ The cadence is data: a protocol carries its own, `DEFAULT` is what a protocol wi
 what is stored; `considered` says what there should be, and the reminders service makes it so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -161,6 +161,9 @@ class PlannedVisit:
     status: VisitStatus
     told_at: datetime | None = None  # when a message about the whole series last said its time; none: at booking
     confirmed: bool = False  # the patient said that she will come
+    cant_come: bool = False  # she said that she can't, and nobody has settled it with her yet
+    untold: bool = False  # its reminder ended without reaching her: nothing is asked inside it
+    asked_how: bool = False  # how she is since was asked in a message of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class LeftOut(StrEnum):
     TOO_LATE = "too_late"  # its moment is when it is of no use any more
     INSIDE = "inside"  # asked in the reminder of the same day
     CONFIRMED = "confirmed"  # the patient said already that she will come
+    CANT_COME = "cant_come"  # she said that she can't: nobody asks her to come as if nothing had been said
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ class Wanted:
     expires_at: datetime  # of no use from then on
     task_id: UUID | None = None
     asks_how: bool = False  # the check-in of the same day is asked inside it
+    alone: bool = False  # the check-in would be asked inside a reminder, but that one reached nobody
     left_out: LeftOut | None = None
 
 
@@ -259,7 +264,8 @@ def considered(
     ):
         # The first visit may be the last one too.
         found.setdefault((message.purpose, message.visit_id or message.task_id), message)
-    return _merged(sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about)), zone)
+    in_order = sorted(found.values(), key=lambda message: (message.due_at, message.purpose, message.about))
+    return _merged(in_order, live, zone)
 
 
 def _itinerary(
@@ -306,6 +312,8 @@ def _message(step: Step, visit: PlannedVisit, zone: ZoneInfo, quiet: QuietHours,
         why = LeftOut.TOLD if visit.told_at and visit.told_at > booked_at else LeftOut.BEFORE_BOOKING
     elif due_at >= expires_at or (step.purpose is Purpose.SAME_DAY and due_at < moment):
         why = LeftOut.TOO_LATE  # the evening before is no morning of the visit
+    elif step.ahead and visit.cant_come:
+        why = LeftOut.CANT_COME
     elif step.purpose is Purpose.SAME_DAY and visit.confirmed:
         why = LeftOut.CONFIRMED
     return Wanted(step.purpose, visit.id, start, due_at, expires_at, left_out=why)
@@ -327,23 +335,28 @@ def _questionnaires(
             yield Wanted(step.purpose, None, opens_at, due_at, expires_at, task_id=one.task_id, left_out=why)
 
 
-def _merged(messages: Sequence[Wanted], zone: ZoneInfo) -> list[Wanted]:
-    """Ask how the patient is inside the reminder of the same day, where there is one: one message, not two."""
+def _merged(messages: Sequence[Wanted], visits: Sequence[PlannedVisit], zone: ZoneInfo) -> list[Wanted]:
+    """Ask how the patient is inside the reminder of the same day, where there is one: one message, not two.
 
-    def on(purpose: Purpose) -> set[date]:
-        found = (one for one in messages if one.purpose is purpose and one.left_out is None)
+    Not inside one that ended untold, and not again where it was asked already.
+    """
+
+    def on(purpose: Purpose, of: Container[UUID | None]) -> set[date]:
+        found = (one for one in messages if one.purpose is purpose and one.left_out is None and one.visit_id in of)
         return {one.due_at.astimezone(zone).date() for one in found}
 
-    both = on(Purpose.VISIT) & on(Purpose.NEXT_DAY)
-    return [
-        _merge(one) if one.left_out is None and one.due_at.astimezone(zone).date() in both else one for one in messages
-    ]
+    untold = {visit.id for visit in visits if visit.untold}
+    lost, told = on(Purpose.VISIT, untold), on(Purpose.VISIT, {visit.id for visit in visits} - untold)
+    both = told & on(Purpose.NEXT_DAY, {visit.id for visit in visits if not visit.asked_how})
+    return [_merge(one, one.due_at.astimezone(zone).date(), both, lost) for one in messages]
 
 
-def _merge(message: Wanted) -> Wanted:
+def _merge(message: Wanted, day: date, both: Container[date], lost: Container[date]) -> Wanted:
+    if message.left_out is not None:
+        return message
     if message.purpose is Purpose.NEXT_DAY:
-        return replace(message, left_out=LeftOut.INSIDE)
-    return replace(message, asks_how=True) if message.purpose is Purpose.VISIT else message
+        return replace(message, left_out=LeftOut.INSIDE) if day in both else replace(message, alone=day in lost)
+    return replace(message, asks_how=True) if message.purpose is Purpose.VISIT and day in both else message
 
 
 def moment_of(step: Step, start: datetime, zone: ZoneInfo) -> datetime:

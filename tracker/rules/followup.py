@@ -17,6 +17,8 @@ from tracker.text import gettext as _
 Hours = Callable[[date], tuple[time, time] | None]
 """When the clinic is open on a day, local times; None on a closed day."""
 
+CANT_COME = "cant_come"  # kind of the task: a patient said so, and somebody is to call
+
 # Nobody closes for longer than this; a calendar without an open day is an error elsewhere and must not hang us.
 _FURTHEST = 60  # days
 
@@ -160,7 +162,7 @@ def say(kind: str) -> str:
         "closed_call": _("Call: we are closed"),
         "uncertain": _("Message may not have arrived"),
         "other_time": _("Wants another time"),
-        "cant_come": _("Call: can't come"),
+        CANT_COME: _("Call: can't come"),
         "driver_call": _("Call: who takes the patient home"),
         "patient_text": _("Text to read"),
         "unknown_text": _("Text from an unknown number"),

@@ -17,13 +17,24 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from tracker.models import Clinic, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent, new_id
+from tracker.models import (
+    Clinic,
+    ContactPoint,
+    Course,
+    Patient,
+    ProviderEvent,
+    Reminder,
+    Task,
+    Visit,
+    VisitEvent,
+    new_id,
+)
 from tracker.models.base import insert_unless
 from tracker.rules import keywords
 from tracker.rules.cadence import Purpose
 from tracker.rules.keywords import Said
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ContactChannel, ReminderChannel, Role, TaskStatus, VisitStatus
+from tracker.rules.vocabulary import ContactChannel, CourseStatus, ReminderChannel, Role, TaskStatus, VisitStatus
 from tracker.services import audit, consent, replies, telling
 from tracker.services.telling import Teller
 from tracker.text import gettext as _
@@ -267,10 +278,13 @@ def _about(session: Session, heard: _Heard, *, lock: bool = True) -> Visit | Non
     """Return the visit that the last text was about, if it is to come, else the next one.
 
     Args:
-        lock: Keep others from changing it. Not once the end of the audit's chain is held: whoever moves the visit holds
-            it already and waits for that end.
+        lock: Keep others from changing it and its series. Not once the end of the audit's chain is held: whoever moves
+            the visit holds it already and waits for that end.
     """
     last = _last_text(session, heard)
+    if lock:
+        mine = select(Course.id).where(Course.patient_id == heard.patient.id, Course.status == CourseStatus.ACTIVE)
+        session.execute(mine.order_by(Course.id).with_for_update(key_share=True))
     coming = select(Visit).where(
         Visit.patient_id == heard.patient.id,
         Visit.status == VisitStatus.BOOKED,

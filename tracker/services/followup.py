@@ -33,7 +33,7 @@ from tracker.rules.followup import Happening, Hours, Wanted
 from tracker.rules.permissions import Actor, Permission
 from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import CourseStatus, Role, TaskStatus, VisitStatus
-from tracker.services import audit, clinic, undelivered
+from tracker.services import audit, clinic, reminders, undelivered
 from tracker.text import gettext as _
 
 # Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
@@ -300,6 +300,10 @@ def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, 
         Stale: Somebody changed it since the form was opened.
         Refused: It is closed already, or it is for a physician to settle.
     """
+    cant_come = select(Task.visit_id).where(Task.id == task_id, Task.kind == followup.CANT_COME)
+    visit_id = session.scalar(cant_come)
+    if visit_id:  # what she is told follows from it, and a series is locked before what belongs to it
+        clinic.lock_course(session, actor, visit_id)
     task = _open_task(session, actor, task_id)
     if task.version != command.version:
         raise Stale(_("Somebody changed this task meanwhile."))
@@ -307,6 +311,8 @@ def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, 
         _may_settle(actor, command)
     task.status = TaskStatus.SKIPPED if command.skip else TaskStatus.DONE
     task.outcome, task.closed_at, task.closed_by = command.outcome, now, actor.user_id
+    if visit_id and task.course_id:
+        reminders.plan_again(session, actor, task.course_id, now=now)
     _note(session, actor, f"task {task.status}", task, now)
     return task
 

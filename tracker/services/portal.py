@@ -214,6 +214,8 @@ def _felt(session: Session, visit: Visit) -> RecoveryNote | None:
 def visit_of(session: Session, guest: Guest, visit_id: UUID, *, lock: bool = False) -> Visit:
     """Return a visit of the guest's own course. NotFound: it is somebody else's, or isn't there."""
     query = select(Visit).where(Visit.id == visit_id, Visit.course_id == guest.course_id)
+    if lock:
+        clinic.lock_course(session, guest.actor, visit_id)
     visit = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if visit is None:
         raise NotFound(_("There is no such visit."))

@@ -3,7 +3,7 @@
 Called in the transaction that books, moves, cancels or finishes, so that a message and its reason are one commit.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,14 +17,17 @@ from tracker.errors import NotFound
 from tracker.models import Course, Patient, ProtocolVersion, Reminder, Task, Visit, VisitEvent, new_id
 from tracker.rules import cadence
 from tracker.rules.cadence import Asked, LeftOut, PlannedVisit, Purpose, QuietHours, Wanted
-from tracker.rules.delivery import LIVE, UNSENT, Event
+from tracker.rules.delivery import LIVE, UNSENT, UNTOLD, Event
+from tracker.rules.followup import CANT_COME
 from tracker.rules.permissions import Actor
-from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import ReminderStatus, TaskStatus, VisitStatus
 from tracker.services import cadences, clinic, delivery, links
 from tracker.text import gettext as _
 
 Key = tuple[str, UUID, datetime]
+
+# A check-in in one of these states was asked, or may have been.
+ASKED = frozenset({ReminderStatus.SENDING, ReminderStatus.ACCEPTED, ReminderStatus.DELIVERED, ReminderStatus.UNCERTAIN})
 
 # Every booking and every move runs these, so they are put together once.
 _NEW = insert(Reminder)
@@ -34,7 +37,7 @@ _MOVED = (
     .group_by(VisitEvent.visit_id)
 )
 _ZONE = select(Patient.zone_name).where(Patient.id == bindparam("patient"))
-_OPEN = select(Task.kind, Task.id, Task.opens_at, Task.due_at).where(
+_OPEN = select(Task.kind, Task.id, Task.visit_id, Task.opens_at, Task.due_at).where(
     Task.course_id == bindparam("course"), Task.status == TaskStatus.OPEN
 )
 _KEPT = select(Reminder).where(
@@ -46,15 +49,20 @@ _KEPT = select(Reminder).where(
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How many messages a plan wrote, gave another time, and called back."""
+    """How many messages a plan wrote, gave another time, and called back.
+
+    `alone` are check-ins beside those: the reminder that would have asked reached nobody, and no change led here.
+    """
 
     added: int = 0
     retimed: int = 0
     called_back: int = 0
+    alone: int = 0
 
     def __add__(self, other: "Planned") -> "Planned":
         """Return both together."""
-        return Planned(self.added + other.added, self.retimed + other.retimed, self.called_back + other.called_back)
+        called_back, alone = self.called_back + other.called_back, self.alone + other.alone
+        return Planned(self.added + other.added, self.retimed + other.retimed, called_back, alone)
 
 
 def plan_for_course(
@@ -83,10 +91,10 @@ def plan_for_course(
     if course.clinic_id != actor.clinic_id:
         raise NotFound(_("There is no such course."))
     session.flush()  # new visits get their ids
-    basis = basis_of(session, course, visits, begins=begins)
+    there_is = {} if begins else _kept(session, course)
+    basis = basis_of(session, course, visits, there_is, begins=begins)
     considered = basis.considered()
     should_be = {key_of(message, course): message for message in considered if message.left_out is None}
-    there_is = {} if begins else _kept(session, course)
     if visits:
         link = links.first_link if begins else links.course_link
         link(session, course, last_visit=max(visit.starts_at for visit in visits), now=now)
@@ -99,7 +107,8 @@ def plan_for_course(
     unwanted = [row for key, row in there_is.items() if key not in should_be and row.status in UNSENT]
     _call_back(session, unwanted, basis, considered, now)
     retimed = [_retime(there_is[key], message, now) for key, message in should_be.items() if key in there_is]
-    return Planned(len(missing), sum(retimed), len(unwanted))
+    alone = sum(message.alone for message in missing)
+    return Planned(len(missing) - alone, sum(retimed), len(unwanted), alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +129,20 @@ class Basis:
         )
 
 
-def basis_of(session: Session, course: Course, visits: Iterable[Visit], *, begins: bool = False) -> Basis:
-    """Return what a course's messages are planned from, as it stands in this transaction."""
+def basis_of(
+    session: Session, course: Course, visits: Iterable[Visit], there_is: Mapping[Key, Reminder], *, begins: bool = False
+) -> Basis:
+    """Return what a course's messages are planned from, as it stands in this transaction.
+
+    Args:
+        there_is: Its messages by what they say.
+    """
     moved = {} if begins else _moved(session, visits)
+    protocol = session.get_one(ProtocolVersion, course.protocol_id).protocol
+    codes = {step.code for step in protocol.programme if step.owner is None}
+    # Of a series that begins nobody has said anything yet.
+    tasks = session.connection().execute(_OPEN, {"course": course.id}).all() if codes or not begins else ()
+    off = {task.visit_id for task in tasks if task.kind == CANT_COME}
     planned = [
         PlannedVisit(
             visit.id,
@@ -130,14 +150,21 @@ def basis_of(session: Session, course: Course, visits: Iterable[Visit], *, begin
             visit.status,
             told_at=moved.get(visit.id, visit.created_at),
             confirmed=visit.confirmed_at is not None,
+            cant_come=visit.id in off,
+            untold=_status(there_is, Purpose.VISIT, visit) in UNTOLD,
+            asked_how=_status(there_is, Purpose.NEXT_DAY, visit) in ASKED,
         )
         for visit in visits
         if visit.lost_at is None
     ]
-    protocol = session.get_one(ProtocolVersion, course.protocol_id).protocol
     own = cadences.of_clinic(session, course.clinic_id)
-    asked = _asked(session, course, protocol)
+    asked = [Asked(task.id, task.opens_at, task.due_at) for task in tasks if task.kind in codes]
     return Basis(planned, asked, own.of(protocol), own.quiet, zone_of(session, course), course.created_at)
+
+
+def _status(there_is: Mapping[Key, Reminder], purpose: Purpose, visit: Visit) -> ReminderStatus | None:
+    row = there_is.get((purpose, visit.id, visit.starts_at))
+    return row.status if row else None
 
 
 def zone_of(session: Session, course: Course) -> ZoneInfo:
@@ -148,14 +175,6 @@ def zone_of(session: Session, course: Course) -> ZoneInfo:
 
 def _moved(session: Session, visits: Iterable[Visit]) -> dict[UUID, datetime]:
     return dict(session.connection().execute(_MOVED, {"visits": [visit.id for visit in visits]}).all())
-
-
-def _asked(session: Session, course: Course, protocol: Protocol) -> list[Asked]:
-    codes = {step.code for step in protocol.programme if step.owner is None}
-    if not codes:
-        return []
-    rows = session.connection().execute(_OPEN, {"course": course.id}).all()
-    return [Asked(task_id, opens_at, due_at) for kind, task_id, opens_at, due_at in rows if kind in codes]
 
 
 def _change(session: Session, basis: Basis, course: Course, visits: Sequence[Visit], now: datetime) -> Wanted | None:
@@ -225,10 +244,14 @@ def _row(course: Course, message: Wanted, now: datetime) -> dict[str, Any]:
     }
 
 
-def confirmed(session: Session, visit: Visit, *, now: datetime) -> None:
-    """Call back the question whether the patient comes: she said that she will."""
-    asking = Reminder.visit_id == visit.id, Reminder.purpose == Purpose.SAME_DAY
-    delivery.change(session, Event.CANCEL, *asking, reason=say_left_out(LeftOut.CONFIRMED), now=now)
+def plan_again(session: Session, actor: Actor, course_id: UUID, *, now: datetime) -> None:
+    """Plan a course's messages anew after its patient said whether she comes.
+
+    Args:
+        course_id: Of the course, locked by the caller (`clinic.lock_course`).
+    """
+    visits = session.scalars(select(Visit).where(Visit.course_id == course_id).order_by(Visit.starts_at)).all()
+    plan_for_course(session, actor, session.get_one(Course, course_id), visits, now=now)
 
 
 def _call_back(
@@ -262,11 +285,14 @@ def say_left_out(left_out: LeftOut) -> str:
         LeftOut.TOO_LATE: _("It would come too late to be of use."),
         LeftOut.INSIDE: _("Asked in the reminder of the same day."),
         LeftOut.CONFIRMED: _("The patient has confirmed."),
+        LeftOut.CANT_COME: _("The patient can't come; somebody is to call."),
     }[left_out]
 
 
 def _retime(row: Reminder, message: Wanted, now: datetime) -> bool:
     """Give a waiting message its new times; one that was tried already keeps the time of its next try."""
+    if row.status in UNTOLD and not message.asks_how:
+        row.asks_how = False  # asked by itself now; sent again by hand, it doesn't ask a second time
     if row.status not in LIVE:
         return False
     asks = row.asks_how != message.asks_how and row.status in UNSENT

@@ -3,7 +3,7 @@
 Nothing is changed: a cadence that isn't saved yet is laid on the real series.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -103,14 +103,18 @@ def preview(
     """
     course = clinic.get(session, actor, Course, course_id)
     visits = session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)).all()
-    basis = replace(reminders.basis_of(session, course, visits), cadence=steps)
     query = select(Reminder).where(Reminder.course_id == course.id, Reminder.status.not_in(_OFF))
     there = list(session.scalars(query.order_by(Reminder.send_at)))
+    basis = replace(reminders.basis_of(session, course, visits, _by_key(there)), cadence=steps)
     rows = [*_as_it_is(there), *_as_it_would_be(course, basis.considered(), there, now)]
     rows.sort(key=lambda row: (row.at, row.purpose))
     reach = addresses.reach(addresses.of_patient(session, course.patient_id), ways)
     limits = Limits.of(settings.of_clinic(session, course.clinic_id))
     return list(_by_which_way(rows, reach, limits, basis.zone))
+
+
+def _by_key(rows: Iterable[Reminder]) -> dict[reminders.Key, Reminder]:
+    return {(row.purpose, row.subject_id, row.subject_at): row for row in rows}
 
 
 def _as_it_is(there: Sequence[Reminder]) -> Iterator[Row]:
@@ -128,9 +132,7 @@ def _as_it_is(there: Sequence[Reminder]) -> Iterator[Row]:
 def _as_it_would_be(
     course: Course, considered: Sequence[Wanted], there: Sequence[Reminder], now: datetime
 ) -> Iterator[Row]:
-    rows: dict[reminders.Key, Reminder] = {
-        (row.purpose, row.subject_id, row.subject_at): row for row in there if row.purpose not in TOLD_ONCE
-    }
+    rows = _by_key(row for row in there if row.purpose not in TOLD_ONCE)
     wanted = set()
     for message in considered:
         key = reminders.key_of(message, course)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from tracker.errors import Invalid, Refused
 from tracker.models import Task, Visit, VisitEvent
 from tracker.rules.fields import Command, Line, Number
+from tracker.rules.followup import CANT_COME
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import Role, TaskStatus, VisitStatus
 from tracker.services import audit, clinic, followup, reminders
@@ -23,7 +24,7 @@ from tracker.text import STAFF, say_day, say_phone, speaking
 from tracker.text import gettext as _
 
 AHEAD = frozenset({VisitStatus.BOOKED, VisitStatus.ARRIVED, VisitStatus.TIME_OUT})
-OTHER_TIME, CANT_COME = "other_time", "cant_come"  # kinds of tasks, and of what stands in a visit's history
+OTHER_TIME = "other_time"  # as CANT_COME a kind of task, and of what stands in a visit's history
 DRIVER_CALL = "driver_call"  # nobody is named who takes the patient home
 KINDS = (OTHER_TIME, CANT_COME)
 SOON = timedelta(days=2)  # a place that may be free so soon is somebody's business now
@@ -57,7 +58,7 @@ def confirm(session: Session, by: Teller, visit: Visit, *, now: datetime) -> Non
     """Note that the patient will come; what she said against it is settled. Saying it twice changes nothing.
 
     Args:
-        visit: Locked by the caller.
+        visit: Locked by the caller, its series before it.
 
     Raises:
         Refused: The visit is not ahead any more.
@@ -66,8 +67,8 @@ def confirm(session: Session, by: Teller, visit: Visit, *, now: datetime) -> Non
     if visit.confirmed_at is None:
         visit.confirmed_at = now
         with speaking(STAFF):
-            reminders.confirmed(session, visit, now=now)
             settle(session, by.actor, visit, _("The patient will come after all"), now=now, kinds=(CANT_COME,))
+            reminders.plan_again(session, by.actor, visit.course_id, now=now)
         note(session, by, visit, "confirmed", by.how, now=now)
 
 
@@ -133,6 +134,11 @@ class CantCome(Command):
 def cant_come(session: Session, by: Teller, visit: Visit, reason: str, *, now: datetime) -> None:
     """Tell the desk that the patient can't come; the visit stays booked until somebody has talked to her.
 
+    Until then nothing asks her to come to it.
+
+    Args:
+        visit: Locked by the caller, its series before it.
+
     Raises:
         Refused: The visit has begun, or is off.
     """
@@ -141,6 +147,8 @@ def cant_come(session: Session, by: Teller, visit: Visit, reason: str, *, now: d
     with speaking(STAFF):
         settle(session, by.actor, visit, _("The patient can't come at all"), now=now, kinds=(OTHER_TIME,))
     _ask(session, visit, CANT_COME, quoted(reason), now)
+    with speaking(STAFF):
+        reminders.plan_again(session, by.actor, visit.course_id, now=now)
     note(session, by, visit, CANT_COME, f"{by.how}: {quoted(reason)}" if reason else by.how, now=now)
 
 
