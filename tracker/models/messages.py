@@ -67,7 +67,7 @@ class Reminder(Base):
 
 
 class ReminderEvent(Base):
-    """What happened to a message, for a person to read. Only ever added to."""
+    """What became of a message, for a person to read; that it was to leave is its attempt. Only ever added to."""
 
     __tablename__ = "reminder_event"
     __table_args__ = (Index("ix_reminder_event_reminder", "reminder_id", "at"),)
@@ -83,7 +83,7 @@ class ReminderEvent(Base):
 
 
 class Attempt(Base):
-    """One try to send a reminder, written before the network is touched."""
+    """One try to send a reminder, written before the network is touched: to whom, when, and why by this way."""
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -93,9 +93,10 @@ class Attempt(Base):
 
     id: Mapped[PrimaryId]
     clinic_id: Mapped[Id] = mapped_column(ForeignKey("clinic.id"))
-    reminder_id: Mapped[Id] = mapped_column(ForeignKey("reminder.id"), index=True)
+    reminder_id: Mapped[Id] = mapped_column(ForeignKey("reminder.id"))
     lease_epoch: Mapped[int]
     address: Mapped[Line]
+    why: Mapped[Line] = mapped_column(default="", server_default="")  # by this way, and not by the best one
     external_id: Mapped[str | None]  # the provider's, by which its receipts name the message
     segments: Mapped[int | None]  # what a text was cut into, and is paid by
     started_at: Mapped[Instant]
@@ -193,3 +194,9 @@ class WorkerHeartbeat(Base):
 
 
 never_change(ReminderEvent.__table__)
+never_change(
+    Attempt.__table__,
+    "UPDATE",
+    when="NEW.address <> OLD.address OR NEW.why <> OLD.why OR NEW.started_at <> OLD.started_at",
+)
+never_change(Attempt.__table__, "DELETE")

@@ -73,7 +73,8 @@ def change(
 ) -> Sequence[Reminder]:
     """Move messages along `event`; those in a state it doesn't lead from stay as they are. The only place that does.
 
-    What moved is in the history, which nobody can change, with `detail` (or the reason) and who did it.
+    What moved is in the history, which nobody can change, with `detail` (or the reason) and who did it; that a
+    message was about to leave is what its attempt says.
 
     Returns:
         The messages that moved.
@@ -214,13 +215,11 @@ def mark(session: Session, letter: Letter, *, now: datetime, words: int = 1) -> 
     row = session.connection().execute(query, values).one_or_none()
     if row is None:
         return False
-    attempt = {"id": new_id(), "clinic_id": row.clinic_id, "address": letter.address, "outcome": AttemptOutcome.SENDING}
+    # Who was written to, when, and why so: kept as written. It takes the place of an entry in the audit's chain, whose
+    # end every page locks: a thousand messages at once would make everybody wait.
+    attempt = {"id": new_id(), "clinic_id": row.clinic_id, "address": letter.address, "why": letter.why}
     attempt |= {"reminder_id": letter.lease.reminder_id, "lease_epoch": letter.lease.epoch, "started_at": now}
     session.connection().execute(_ATTEMPT, attempt)
-    # The history says who was written to and when. It takes the place of an entry in the audit's chain, whose end
-    # every page locks: a thousand messages at once would make everybody wait.
-    said = f"{letter.address}. {letter.why}" if letter.why else letter.address
-    _tell(session, [(row.clinic_id, letter.lease.reminder_id)], Event.MARK, said, now=now)
     return True
 
 

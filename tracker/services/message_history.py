@@ -16,7 +16,12 @@ from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel
 from tracker.services import followup, telling, undelivered
 from tracker.text import gettext as _
 
-_MARKED = frozenset({Event.ACCEPT, Event.DEFER, Event.REFUSE, Event.LOSE})  # what follows the mark says it too
+_ENDED = {
+    AttemptOutcome.ACCEPTED: Event.ACCEPT,
+    AttemptOutcome.DEFERRED: Event.DEFER,
+    AttemptOutcome.REFUSED: Event.REFUSE,
+}
+_ENDS = frozenset({*_ENDED.values(), Event.LOSE})  # of a try
 _LEVELS = {
     Event.MARK: "active",
     Event.ACCEPT: "ok",
@@ -105,22 +110,17 @@ def _tasks(session: Session, actor: Actor, rows: Iterable[Reminder]) -> Mapping[
 
 
 def _lines(story: _Story) -> list[Happened]:
-    lines = [_line(story, Happened(story.row.created_at, _("Planned")))]
-    told = {event.at for event in story.events if event.event == Event.MARK}
-    lines += [
-        _line(story, old) for attempt in story.attempts if attempt.started_at not in told for old in _old(attempt)
-    ]
-    for number, event in enumerate(story.events):
-        followed = story.events[number + 1].event if number + 1 < len(story.events) else ""
-        if event.event != Event.MARK or followed not in _MARKED:
-            lines.append(_line(story, _happened(story, event)))
+    lines = [Happened(story.row.created_at, _("Planned"))]
+    spoken_of = [_attempt(story, event) for event in story.events if event.event in _ENDS]
+    lines += [_tried(attempt) for attempt in story.attempts if attempt not in spoken_of]
+    lines += [_happened(story, event) for event in story.events]
     by_hand = {(event.at, event.entered_by) for event in story.events if event.entered_by}
     for task in story.tasks:
         # What was done with the message itself says it already.
         if task.closed_at and task.closed_by and (task.closed_at, task.closed_by) not in by_hand:
-            words = Happened(task.closed_at, _("Seen to"), task.outcome or "", story.people.get(task.closed_by, ""))
-            lines.append(_line(story, words))
-    return lines
+            by = story.people.get(task.closed_by, "")
+            lines.append(Happened(task.closed_at, _("Seen to"), task.outcome or "", by))
+    return [_line(story, line) for line in lines]
 
 
 def _line(story: _Story, line: Happened) -> Happened:
@@ -128,25 +128,23 @@ def _line(story: _Story, line: Happened) -> Happened:
     return Happened(line.at, line.words, line.why, line.by, line.level, what, story.row.id)
 
 
-def _old(attempt: Attempt) -> list[Happened]:
-    """Say what became of a try from before there was a history."""
+def _tried(attempt: Attempt) -> Happened:
+    """Say what is known of a try that no event speaks of: it isn't over, or is from before there were events."""
     if attempt.ended_at is None:
-        return []
-    outcome = {
-        AttemptOutcome.ACCEPTED: Event.ACCEPT,
-        AttemptOutcome.DEFERRED: Event.DEFER,
-        AttemptOutcome.REFUSED: Event.REFUSE,
-    }.get(attempt.outcome, Event.LOSE)
-    return [Happened(attempt.ended_at, _words(outcome, attempt, by_hand=False), level=_LEVELS[outcome])]
+        kind, at = Event.MARK, attempt.started_at
+    else:
+        kind, at = _ENDED.get(attempt.outcome, Event.LOSE), attempt.ended_at
+    return Happened(at, _words(kind, attempt, by_hand=False), attempt.why, level=_LEVELS[kind])
 
 
 def _happened(story: _Story, event: ReminderEvent) -> Happened:
     kind, attempt = Event(event.event), _attempt(story, event)
     why = event.detail
-    if kind in (Event.ACCEPT, Event.FIND) or (kind is Event.DELIVER and not event.entered_by):
-        why = ""  # the other side's words stand with the try, here and below
+    if kind is Event.ACCEPT:
+        why = attempt.why if attempt else ""  # the other side's words stand with the try, here and below
+    elif kind is Event.FIND or (kind is Event.DELIVER and not event.entered_by):
+        why = ""
     elif attempt:
-        why = why.removeprefix(attempt.address).removeprefix(". ") if kind is Event.MARK else why
         why = why.removesuffix(attempt.detail).rstrip().replace(attempt.address, mask(attempt.address))
     by = story.people.get(event.entered_by, "") if event.entered_by else ""
     words = _words(kind, attempt, by_hand=event.entered_by is not None)
