@@ -1,5 +1,6 @@
 """A clinic's own cadence: typed, kept, laid on a real series before and after it is saved."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from tracker import db, jobs
 from tracker.errors import Invalid, NotFound, Stale
 from tracker.models import AuditEntry, Course, Job, ProtocolVersion, Reminder
 from tracker.rules.cadence import DEFAULT, Purpose, Step, Which
+from tracker.rules.protocols import SHIPPED
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
 from tracker.services import cadences, replanning, series_preview
 from tracker.services.series_preview import News, State
@@ -76,7 +78,7 @@ def test_two_steps_for_the_ends_are_shown_as_one(house):
             "visit_at",
             "Visit reminder: A clock time goes with days. Choose days, or leave the time empty.",
         ),
-        ({"same_day_at": ""}, "same_day_at", "Reminder of the same day: Enter a time such as 08:00."),
+        ({"same_day_at": ""}, "same_day_at", "Same-day reminder: Enter a time such as 08:00."),
         ({"check_in_useful": "0"}, "check_in_useful", "Check-in weeks later: Enter a whole number from 1 to 168."),
         ({"questionnaire_amount": "-1"}, "questionnaire_amount", "Questionnaire: Enter a whole number from 0 to 90."),
     ],
@@ -186,11 +188,11 @@ def test_what_has_gone_is_in_it_as_it_went(house, course):
                 row.status, row.channel, row.sent_at = ReminderStatus.DELIVERED, EMAIL, NOW + HOUR
             elif row.purpose == Purpose.FIRST_VISIT:
                 row = session.merge(row)
-                row.status, row.reason = ReminderStatus.EXPIRED, "It could not go out while it was of use."
+                row.status, row.reason = ReminderStatus.EXPIRED, "It could not go out in time."
     rows = seen(house, course, ONLY_VISIT, now=NOW + 5 * DAY)
     [sent] = [row for row in rows if row.purpose is Purpose.ITINERARY]
     assert (sent.at, sent.state, sent.channel) == (NOW + HOUR, State.GONE, EMAIL)
-    assert of(rows, Purpose.FIRST_VISIT) == [(State.NOT_SENT, None, "It could not go out while it was of use.")]
+    assert of(rows, Purpose.FIRST_VISIT) == [(State.NOT_SENT, None, "It could not go out in time.")]
 
 
 def test_texts_beyond_the_limit_go_by_e_mail_in_the_preview_too(house):
@@ -225,3 +227,11 @@ def test_active_series_may_be_chosen_the_soonest_first(house, course, protocol):
         found = series_preview.choices(session, house.coordinator, protocol.code, now=NOW)
     assert [one.course_id for one in found] == [course, later]
     assert found[0].next_at == STARTS[0]
+
+
+def test_a_protocol_stored_by_an_older_version_lacks_what_came_later():
+    old = tuple(step for step in DEFAULT if step.purpose not in (Purpose.QUESTIONNAIRE, Purpose.SAME_DAY))
+    stored = replace(SHIPPED[0], cadence=old)
+    assert cadences.lacks(stored, stored.cadence) == [Purpose.SAME_DAY, Purpose.QUESTIONNAIRE]
+    assert cadences.lacks(stored, DEFAULT) == []
+    assert cadences.lacks(replace(stored, code="own"), old) == []

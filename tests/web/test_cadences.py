@@ -131,3 +131,13 @@ def test_a_limit_out_of_bounds_is_refused_beside_its_field(admin, course):
     answer = admin.post("/settings/messages/limits", data=sent | {"texts_a_week": "99"})
     assert answer.status_code == 422
     assert 'id="texts_a_week-error"' in answer.get_data(as_text=True)
+
+
+def test_what_the_shipped_protocol_sends_and_this_one_does_not_is_said(admin, address):
+    sent = fields(admin.get(address).get_data(as_text=True))
+    assert "As shipped" not in admin.get(address).get_data(as_text=True)
+    fewer = {name: value for name, value in sent.items() if name not in ("same_day_on", "questionnaire_on")}
+    assert admin.post(address, data=fewer).status_code == 303
+    text = admin.get(address).get_data(as_text=True)
+    assert "also sends: Same-day reminder, Questionnaire." in text
+    assert "same_day_on" not in fields(text)  # said, and not changed behind anybody's back

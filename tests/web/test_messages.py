@@ -1,5 +1,6 @@
 """What staff see of messages: what went, what will go, what did not and why."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -24,7 +25,7 @@ from tracker.models import (
 )
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE
-from tracker.rules.vocabulary import AttemptOutcome, ReminderStatus
+from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus
 from tracker.services import messages, sending, undelivered
 from tracker.services.health import health
 from tracker.worker import build
@@ -196,7 +197,7 @@ def test_more_than_a_page_goes_on_on_the_next(house, browser):
     for number in (1, 2, 3):
         text = desk.get(f"/messages?page={number}").text
         seen += re.findall(r'href="(/messages/[0-9a-f-]{36})"', text)
-        more = "After" in text
+        more = "Next page" in text
         assert more == (len(seen) < len(mailroom.messages()))
         if not more:
             break
@@ -284,6 +285,38 @@ def test_whoever_found_out_says_so_and_the_task_is_gone(house, browser, lost):
     second = browser(house.coordinator).post(f"/messages/{lost}/answer", data=said)
     assert second.status_code == 409
     assert "J. Adeyemi saw to it already: It arrived" in second.text
+
+
+def test_whom_to_call_stands_with_the_number_while_somebody_has_to_be_told(house, browser, lost):
+    desk = browser(house.coordinator)
+    assert "No telephone number is noted." in desk.get(f"/messages/{lost}").text
+    with db.transaction() as session:
+        point = mailroom.number(house, session.get_one(Reminder, lost).patient_id, "+15055550142")
+        point.channel = ContactChannel.PHONE
+        session.add(point)
+    for page in (f"/messages/{lost}", f"/messages/{lost}/again"):
+        with db.transaction() as session:
+            for email in session.query(ContactPoint).filter_by(channel=ContactChannel.EMAIL):
+                email.opted_out_at, email.opted_out_how = NOW, "told us"
+        assert 'href="tel:+15055550142"' in desk.get(page).text
+        assert "(505) 555-0142" in desk.get(page).text
+    desk.post(f"/messages/{lost}/answer", data={"epoch": "1", "answer": "arrived"})
+    assert "tel:+1505" not in desk.get(f"/messages/{lost}").text
+
+
+@pytest.mark.parametrize(("ahead", "offered"), [(timedelta(hours=5), True), (timedelta(hours=1), False)])
+def test_sending_again_is_offered_while_it_is_of_use(house, app, browser, monkeypatch, ahead, offered):
+    monkeypatch.setitem(app.config, "TRACKER", Config(secret_key=KEY, sending=False))
+    mailroom.series(house, mailroom.patient(house, "Ada Lovelace"), NOW + ahead, booked_at=NOW - 7 * DAY)
+    failed = id_of(Purpose.VISIT)
+    with db.transaction() as session:
+        row = session.get_one(Reminder, failed)
+        row.status, row.reason = ReminderStatus.FAILED, "The mail server refused it."
+        undelivered.ask(session, row, now=NOW)
+    text = browser(house.coordinator).get(f"/messages/{failed}").text
+    assert "Somebody has to be told" in text
+    assert ("Send again…" in text) is offered
+    assert ("It can't be sent again: It would come too late to be of use." in html.unescape(text)) is not offered
 
 
 def test_who_wants_none_is_called(house, browser, lost):

@@ -17,6 +17,7 @@ from tracker.rules.cadence import BEFORE_A_VISIT, DEFAULT, LAST_CALL, Cadence, P
 from tracker.rules.fields import ClockTime, Command, Line, Number, Tick
 from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
+from tracker.rules.protocols import SHIPPED
 from tracker.rules.settings import REGISTRY, Settings
 from tracker.services import audit, undelivered
 from tracker.text import gettext as _
@@ -85,6 +86,18 @@ STEPS = (
     *(Purpose.FIRST_VISIT, Purpose.VISIT, Purpose.SAME_DAY, Purpose.NEXT_DAY),
     *(Purpose.THERAPY, Purpose.QUESTIONNAIRE, Purpose.CHECK_IN, Purpose.LATE_CHECK_IN),
 )
+
+
+def lacks(protocol: Protocol, steps: Cadence) -> list[Purpose]:
+    """Return what the shipped protocol of this code sends and `steps` don't, in order.
+
+    A protocol that was stored by an older version keeps what it was stored with, until somebody ticks what is new.
+    """
+    shipped = next((one.cadence for one in SHIPPED if one.code == protocol.code), ())
+    missing = {step.purpose for step in shipped} - {step.purpose for step in steps}
+    return [purpose for purpose in STEPS if purpose in missing]
+
+
 MOST_HOURS, MOST_DAYS, MOST_USEFUL = 336, 90, 168
 _HOUR = timedelta(hours=1)
 

@@ -285,7 +285,7 @@ def _wait(row: Reminder, until: datetime, reason: str) -> Verdict:
 
 
 def _too_late(reason: str = "") -> Verdict:
-    return Verdict(Event.EXPIRE, reason or _("It could not go out while it was of use."))
+    return Verdict(Event.EXPIRE, reason or _("It could not go out in time."))
 
 
 def _to_patient(

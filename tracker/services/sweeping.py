@@ -44,7 +44,7 @@ def sweep(session: Session, *, now: datetime) -> Swept:
     back = delivery.change(session, Event.RELEASE, *over, now=now)
     lost = delivery.change(session, Event.LOSE, *over, now=now, reason=_("The sender stopped in the middle of it."))
     useless = select(Reminder.id).where(SCHEDULED, Reminder.send_at <= now, Reminder.expires_at <= now).limit(AT_ONCE)
-    reason = _("It could not go out while it was of use.")
+    reason = _("It could not go out in time.")
     late = delivery.change(session, Event.EXPIRE, Reminder.id.in_(useless), now=now, reason=reason)
     for row in lost:
         session.execute(

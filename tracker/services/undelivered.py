@@ -125,7 +125,7 @@ def say(purpose: Purpose) -> str:
         Purpose.LATE_CHECK_IN: _("Later check-in"),
         Purpose.CHANGED: _("New dates"),
         Purpose.CLOSED: _("Closed: do not come"),
-        Purpose.SAME_DAY: _("Reminder of the same day"),
+        Purpose.SAME_DAY: _("Same-day reminder"),
         Purpose.QUESTIONNAIRE: _("Questionnaire"),
         Purpose.DIGEST: _("What is due today"),
         Purpose.TEST: _("Test message"),

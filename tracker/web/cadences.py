@@ -18,7 +18,17 @@ from tracker.rules.cadence import Cadence
 from tracker.rules.fields import ClockTime, Command, Number
 from tracker.rules.permissions import Permission
 from tracker.rules.vocabulary import ReminderChannel
-from tracker.services import audit, booking, cadences, channels, clinic, replanning, series_preview, settings
+from tracker.services import (
+    audit,
+    booking,
+    cadences,
+    channels,
+    clinic,
+    replanning,
+    series_preview,
+    settings,
+    undelivered,
+)
 from tracker.services.cadences import EditCadence
 from tracker.services.series_preview import Choice, Row
 from tracker.text import gettext as _
@@ -160,6 +170,8 @@ def _page(protocol_id: UUID, form: Form[Any] | None, status: int = 200) -> Respo
         form=form,
         protocol=row,
         purposes=cadences.STEPS,
+        words={purpose.value: undelivered.say(purpose) for purpose in cadences.STEPS},
+        lacks=[undelivered.say(purpose) for purpose in cadences.lacks(row.protocol, own)],
         job=job,
         people=people,
         chosen=chosen,

@@ -30,13 +30,14 @@ from tracker.services import (
     health,
     messages,
     patients,
+    recovery,
     resending,
     settings,
     undelivered,
 )
 from tracker.services.letter_facts import facts
 from tracker.services.message_history import mask
-from tracker.services.messages import Filter, Show
+from tracker.services.messages import Detail, Filter, Show
 from tracker.services.resending import Again, Answer, Resend
 from tracker.web.access import access
 from tracker.web.forms import Form, attempt, blank, page, parse
@@ -155,6 +156,10 @@ def show(reminder_id: UUID) -> ResponseReturnValue:
 def _message_page(reminder_id: UUID, form: Form[Any], *, status: int = 200) -> Response:
     with read() as session:
         found = messages.one(session, g.actor, reminder_id, now=g.now)
+        phones = _phones(session, found)
+    with read() as session:
+        may = g.actor.may(Permission.SEND_MESSAGE) and found.row.status in resending.RESENDABLE
+        again = resending.preview(session, g.actor, reminder_id, _ways(session), now=g.now) if may else None
     return page(
         "messages/show.html",
         status=status,
@@ -162,8 +167,15 @@ def _message_page(reminder_id: UUID, form: Form[Any], *, status: int = 200) -> R
         form=form,
         mask=mask,
         letter=_letter(found.kept) if found.kept else None,
-        resendable=found.row.patient_id is not None and found.row.status in resending.RESENDABLE,
+        again=again,
+        phones=phones,
     )
+
+
+def _phones(session: Session, found: Detail) -> list[str]:
+    """Return by which numbers to tell the patient instead."""
+    patient_id = found.row.patient_id
+    return recovery.telephones(session, patient_id) if patient_id and g.actor.may(Permission.VIEW_PATIENT) else []
 
 
 @bp.post("/messages/<uuid:reminder_id>/answer")
@@ -202,12 +214,14 @@ def send_again(reminder_id: UUID) -> ResponseReturnValue:
 def _again_page(reminder_id: UUID, form: Form[Any], *, status: int = 200) -> Response:
     with read() as session:
         found = messages.one(session, g.actor, reminder_id, now=g.now)
+        phones = _phones(session, found)
         preview = resending.preview(session, g.actor, reminder_id, _ways(session), now=g.now)
     return page(
         "messages/again.html",
         status=status,
         found=found,
         again=preview,
+        phones=phones,
         form=form,
         written=_written(preview),
         mask=mask,
