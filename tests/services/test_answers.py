@@ -193,6 +193,22 @@ def test_start_is_no_consent_where_there_never_was_one(desk):
     assert desk.tasks() == [("patient_text", "“START”")]
 
 
+@pytest.mark.parametrize("calls", [False, True])
+def test_start_after_stop_gives_no_consent_that_never_was_there(desk, calls):
+    """Not even where she may be called at the same number: that is another consent. Somebody asks her."""
+    with db.transaction() as session:
+        point = session.get_one(ContactPoint, desk.point)
+        point.consent_at = point.consent_wording = None
+    if calls:
+        desk.texts(desk.ada, channel=ContactChannel.PHONE)
+    assert desk.write("STOP") is None
+    assert desk.write("START") is None
+    point = desk.contact()
+    assert (point.consent_at, point.consent_wording, point.opted_out_how) == (None, None, "text: STOP")
+    assert desk.said() == ["stopped", "text"]
+    assert desk.tasks() == [("patient_text", "“START”")]
+
+
 def test_whoever_stopped_is_not_answered(desk):
     desk.write("STOP")
     assert desk.write("Where do I park?") is None
@@ -329,3 +345,27 @@ def test_a_text_that_nothing_can_be_made_of_keeps_no_other_from_being_heard(desk
     assert desk.visits()[0].confirmed_at is None
     assert desk.contact().opted_out_at is not None
     assert [(kind, detail[-3:]) for kind, detail in desk.tasks()] == [("unknown_text", "“C”")]
+
+
+def test_a_text_that_the_database_refuses_keeps_no_other_from_being_heard(desk):
+    """Its task is there already, by whatever accident."""
+    with db.transaction() as session:
+        [refused, _] = [
+            answers.keep(session, "twilio", f"SM{number}", {"From": NUMBER, "Body": body}, now=NOW)
+            for number, body in enumerate(("Hello?", "STOP"))
+        ]
+        session.add(
+            Task(
+                clinic_id=desk.house.clinic.id,
+                kind="patient_text",
+                key=f"patient_text:{refused.id}",
+                owner_role="coordinator",
+                opens_at=NOW,
+                due_at=NOW,
+                created_at=NOW,
+            )
+        )
+    with db.transaction() as session:
+        assert answers.catch_up(session, now=NOW + timedelta(hours=1)) == 2
+    assert desk.contact().opted_out_at is not None
+    assert [task for task in desk.tasks() if "Hello?" in task[1]], "a person gets it as it came"

@@ -10,7 +10,7 @@ from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tracker import db, worker
-from tracker.models import Course, JobRun, PortalSession, Reminder, RequestKey, WorkerHeartbeat, new_id
+from tracker.models import Course, JobRun, PatientLink, PortalSession, Reminder, RequestKey, WorkerHeartbeat, new_id
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
 from tracker.services import daily, sweeping
@@ -111,6 +111,30 @@ def test_one_broken_course_does_not_keep_others_from_being_looked_at(courses, ca
     assert mailroom.messages(courses[0]) == []
     assert mailroom.messages(courses[1])
     assert f"course {courses[0]} can't be planned" in caplog.text
+
+
+def test_a_course_that_the_database_refuses_is_left_as_it_was_and_keeps_no_other_from_being_proven(
+    house, courses, caplog
+):
+    """Its messages hang at another course: what it misses is written up to the first that is there already."""
+    broken, other = courses[:2]
+    with db.transaction() as session:
+        session.execute(delete(Reminder).where(Reminder.course_id == courses[-1]))
+        [*own] = session.scalars(select(Reminder).where(Reminder.course_id == broken).order_by(Reminder.send_at))
+        for row in own[:-1]:
+            session.delete(row)
+        own[-1].course_id = other
+        links = session.scalars(select(PatientLink).where(PatientLink.course_id == broken))
+        for link in links:
+            session.delete(link)
+    before = len(mailroom.messages(courses[2]))
+    assert worker.prove(NOW) == before + 1, "and the stray one is called back"
+    assert len(mailroom.messages(courses[-1])) == before
+    assert mailroom.messages(broken) == []
+    with db.read() as session:
+        assert session.scalars(select(PatientLink).where(PatientLink.course_id == broken)).all() == []
+    assert f"course {broken} can't be planned" in caplog.text
+    assert worker.prove(NOW) == before, "nothing is in its way any more"
 
 
 def test_a_job_is_begun_once_a_period_however_many_ask(house):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from tracker.models import (
@@ -116,7 +116,7 @@ def catch_up(session: Session, *, now: datetime) -> int:
         try:
             with session.begin_nested():
                 text(session, event, now=now)
-        except DBAPIError:
+        except (OperationalError, InterfaceError):  # the database can't answer: the text is done later
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was: one text must not keep others from being heard
             _log.error("text %s is given to a person as it came: %s", event.id, type(error).__name__)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from tracker.models import Attempt, Course, ProviderEvent, Reminder, Visit, WorkerHeartbeat
@@ -89,7 +89,7 @@ def prove(session: Session, after: UUID | None, *, now: datetime) -> Proven:
         try:
             with session.begin_nested():
                 mended += _plan(session, course, now)
-        except DBAPIError:
+        except (OperationalError, InterfaceError):  # the database can't answer: nobody's fault
             raise
         except Exception:  # noqa: BLE001 - whatever it was: a broken course must not keep others from being looked at
             broken.append(course.id)
