@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -60,7 +61,8 @@ def run(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
     long_work = _Jobs()
-    timer = Timer({"tick": (EVERY, lambda: _tick(worker)), "chores": (CHORES, _chores), "jobs": (1, long_work.start)})
+    often = {"tick": (EVERY, lambda: _tick(worker)), "jobs": (EVERY, long_work.start)}
+    timer = Timer(often | {name: (CHORES, partial(_do, chore)) for name, chore in ONCE_A_PERIOD.items()})
     timer.start()
     while not worker.stopping.wait(1.0):
         timer.rearm_if_stalled()
@@ -69,11 +71,12 @@ def run(config: Config) -> None:
 
 
 def _tick(worker: Worker) -> None:
-    try:
-        if worker.has_work(clock.now()):
-            worker.tick(clock.now())
-    except Busy:
-        _log.warning("the database can't answer; trying again")
+    if worker.has_work(clock.now()):
+        worker.tick(clock.now())
+
+
+def _do(chore: Callable[[datetime], None]) -> None:
+    chore(clock.now())
 
 
 class Timer:
@@ -83,7 +86,7 @@ class Timer:
     that nobody can set looks whether it stands still.
     """
 
-    def __init__(self, calls: dict[str, tuple[float, Callable[[], None]]]) -> None:
+    def __init__(self, calls: Mapping[str, tuple[float, Callable[[], None]]]) -> None:
         self._scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -97,6 +100,8 @@ class Timer:
         self._under_way.add(name)
         try:
             call()
+        except Busy:
+            _log.warning("the database can't answer; trying again")
         except Exception:  # noqa: BLE001 - whatever it was: the next time it may work
             _log.exception("%s failed", name)
         finally:
@@ -128,24 +133,41 @@ class Timer:
         self._scheduler.shutdown(wait=True)
 
 
-def _chores() -> None:
-    """Do what is due once a day, or once in five minutes, unless another worker does."""
-    now = clock.now()
-    try:
-        with db.transaction() as session:
-            if daily.begin(session, "clear", f"{now:%Y-%m-%d}", now=now):
-                daily.clear(session, now=now)
-        with db.transaction() as session:
-            daily.digests(session, now=now)
-        slot = now.replace(minute=now.minute - now.minute % PROOF)
-        with db.transaction() as session:
-            mine = daily.begin(session, "prove", f"{slot:%Y-%m-%dT%H:%M}", now=now)
-        if mine:
-            prove(now)
-            with db.transaction() as session:
-                drivers.ask_to_call(session, now=now)
-    except Busy:
-        _log.warning("the database can't answer; trying again")
+def _clear(now: datetime) -> None:
+    with db.transaction() as session:
+        if daily.begin(session, "clear", f"{now:%Y-%m-%d}", now=now):
+            daily.clear(session, now=now)
+
+
+def _digests(now: datetime) -> None:
+    with db.transaction() as session:
+        daily.digests(session, now=now)
+
+
+def _proof(now: datetime) -> None:
+    with db.transaction() as session:
+        mine = daily.begin(session, "prove", _slot(now), now=now)
+    if mine:
+        prove(now)
+
+
+def _calls(now: datetime) -> None:
+    with db.transaction() as session:
+        if daily.begin(session, "calls", _slot(now), now=now):
+            drivers.ask_to_call(session, now=now)
+
+
+def _slot(now: datetime) -> str:
+    return f"{now.replace(minute=now.minute - now.minute % PROOF):%Y-%m-%dT%H:%M}"
+
+
+# Whoever of many workers comes first does it. Each by itself: one that fails keeps no other from being done.
+ONCE_A_PERIOD: Mapping[str, Callable[[datetime], None]] = {
+    "clear": _clear,
+    "digests": _digests,
+    "proof": _proof,
+    "calls": _calls,
+}
 
 
 def prove(now: datetime) -> int:

@@ -10,6 +10,7 @@ from threading import Event
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
 from tests import mailroom, processes
 from tests.conftest import NOW
@@ -18,7 +19,7 @@ from tests.mail_server import Kept, mail_server
 from tests.report import ROOT
 from tests.services.diary import Diary
 from tracker import clock, db
-from tracker.models import Closure, Job
+from tracker.models import Closure, Job, JobRun, Reminder, Task
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import JobStatus
 from tracker.services import damage, jobs
@@ -43,7 +44,7 @@ def worker(database, tmp_path):
     """Return a function that starts a worker whose clock shows NOW."""
     started = []
 
-    def start(port: int) -> subprocess.Popen:
+    def start(port: int, *chores: str) -> subprocess.Popen:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("TRACKER_")}
         environ |= {
             "TRACKER_DATABASE_URL": database,
@@ -55,7 +56,7 @@ def worker(database, tmp_path):
             "TRACKER_MAIL_FROM": "visits@clinic.example",
         }
         ahead = str(round((NOW - clock.now()).total_seconds()))
-        command = [sys.executable, "-m", "tests.worker.at_another_time", ahead]
+        command = [sys.executable, "-m", "tests.worker.at_another_time", ahead, *chores]
         started.append(subprocess.Popen(command, cwd=ROOT, env=environ))
         return started[-1]
 
@@ -77,6 +78,21 @@ def test_told_to_stop_in_the_middle_of_a_send_it_finishes_that_and_no_more(worke
     assert len(kept.messages) == 1
     ends = sorted(row.status.value for row in mailroom.messages() if row.purpose == Purpose.ITINERARY)
     assert ends == ["accepted", "scheduled", "scheduled"]
+
+
+def test_what_is_done_once_a_period_is_done_and_what_fails_keeps_nothing_else_from_it(worker):
+    """What is old goes, a missing message is written, a driver is asked for; the lists of the day can't be made."""
+    house, broken = make_clinic(), make_clinic().clinic
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), NOW + timedelta(hours=20))
+    expected = {row.purpose for row in mailroom.messages(course)}
+    with db.transaction() as session:
+        session.execute(delete(Reminder).where(Reminder.course_id == course, Reminder.purpose == Purpose.CHECK_IN))
+        session.add(JobRun(name="long ago", period="2020", started_at=NOW - timedelta(days=100)))
+        session.merge(broken).zone_name = "Nowhere/At_all"
+    worker(1, "1")
+    processes.wait_for(lambda: {row.purpose for row in mailroom.messages(course)} == expected, "the missing message")
+    processes.wait_for(lambda: "driver_call" in {task.kind for task in mailroom.rows(Task)}, "a call about the driver")
+    processes.wait_for(lambda: "long ago" not in {run.name for run in mailroom.rows(JobRun)}, "what is old to go")
 
 
 @pytest.fixture
