@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -22,6 +23,7 @@ from tracker.models import AuditEntry, Reminder, Sending, Task, UserAccount
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderStatus, Role
 from tracker.services import sending
+from tracker.services.health import health
 from tracker.services.sending import Witness
 
 AT = int(NOW.timestamp())
@@ -310,10 +312,36 @@ def test_a_machine_where_nothing_can_be_written_may_send_too(here, tmp_path):
 
 @only_sqlite
 def test_where_the_file_can_not_be_written_nothing_is_sent(new):
-    """Else an older copy could not be told later. It says so by failing."""
+    """Else an older copy could not be told later. Nobody has to say when it goes on."""
+    beside = "A file beside the database can't be written."
+    assert held_up(new) == ""
     new.witness.path.mkdir()
-    with pytest.raises(OSError, match="directory"):
-        new.beat()
+    with db.transaction() as session:
+        assert sending.beat(session, new.witness, now=NOW) is None
+    assert held_up(new) == beside
+    new.witness.path.rmdir()
+    assert new.beat(2) == held_up(new) == ""
+
+
+@only_sqlite
+def test_a_file_that_is_out_of_reach_for_a_while_is_no_sign_of_a_copy(here):
+    """Its rights were changed, say. It was there before and is again; nobody has to look into a copy."""
+    aside = here.witness.path.with_name("aside")
+    here.witness.path.rename(aside)
+    here.witness.path.mkdir()
+    with db.transaction() as session:
+        assert sending.beat(session, here.witness, now=NOW) is None
+    assert held_up(here).endswith("can't be written.")
+    here.witness.path.rmdir()
+    aside.rename(here.witness.path)
+    assert here.beat(2) == held_up(here) == ""
+
+
+def held_up(installation: Installation) -> str:
+    """Return what staff are told of why nothing leaves for now."""
+    db.configure(installation.url)
+    with db.read() as session:
+        return health(session, Actor(uuid4(), None, None, "test"), now=NOW).held_up
 
 
 @only_postgres

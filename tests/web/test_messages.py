@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -11,7 +12,9 @@ from tests.conftest import NOW
 from tests.factories import COTTONWOOD, make_clinic
 from tests.web.conftest import KEY
 from tracker import db
+from tracker.compose import Desk
 from tracker.config import Config
+from tracker.dispatch import Worker
 from tracker.models import (
     Attempt,
     AuditEntry,
@@ -28,6 +31,7 @@ from tracker.rules.delivery import LEASE
 from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus
 from tracker.services import messages, sending, undelivered
 from tracker.services.health import health
+from tracker.services.sending import Witness
 from tracker.worker import build
 
 DAY = timedelta(days=1)
@@ -344,6 +348,22 @@ def test_today_says_what_keeps_messages_from_getting_out_and_nothing_where_all_i
     assert "data-health" in desk.get("/board", headers={"HX-Request": "true", "HX-Request-Type": "partial"}).text
     assert "data-health" in desk.get("/messages").text
     assert "data-health" not in desk.get("/day/2026-03-03").text
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_today_says_that_nothing_is_sent_because_a_file_cannot_be_written(house, browser, course, tmp_path):
+    """The worker goes on looking for work, so that it isn't silent; without a word nobody would know."""
+    desk = browser(house.coordinator)
+    witness = Witness(tmp_path / "beats")
+    witness.path.mkdir()
+    sender = Worker({}, Desk(b"k" * 32, "https://visits.example.org", "visits@clinic.example"), "one", witness)
+    for minutes in (0, 5):
+        sender.tick(NOW + timedelta(minutes=minutes))
+    said = "Nothing is sent. A file beside the database can't be written. Tell whoever looks after this program."
+    assert f"{said} 1 message waits." in unescape(desk.get("/").text)
+    witness.path.rmdir()
+    sender.tick(NOW + timedelta(minutes=6))
+    assert "Nothing is sent." not in desk.get("/").text
 
 
 def test_today_says_that_nobody_saw_to_what_may_not_have_arrived(house, browser, lost):

@@ -1,6 +1,5 @@
 """`tracker check`: what is unsafe or missing before patients rely on it."""
 
-import os
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -125,10 +124,10 @@ def _pause(config: Config) -> Iterator[str]:
     with db.read() as session:
         known = sending.pause(session)
         why = known.why if known else sending.would_pause(session, witness, now=clock.now())
-    if why:
-        yield f"nothing is sent: {why} An administrator can say otherwise at {config.base_url}/settings/channels"
-    if witness.needed and not os.access(witness.path if witness.path.exists() else witness.path.parent, os.W_OK):
+    if not witness.is_writable():
         yield f"{witness.path} can't be written: without it nothing is sent"
+    elif why:
+        yield f"nothing is sent: {why} An administrator can say otherwise at {config.base_url}/settings/channels"
 
 
 def _files() -> Iterator[str]:

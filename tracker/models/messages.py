@@ -179,7 +179,7 @@ class Sending(Base):
     witness: Mapped[Line] = mapped_column(default="")  # whose beats these are
     beats: Mapped[int] = mapped_column(default=0)
     paused_at: Mapped[Instant | None]
-    paused_why: Mapped[Line] = mapped_column(default="")
+    paused_why: Mapped[Line] = mapped_column(default="")  # without `paused_at`: it goes on by itself
     resumed_at: Mapped[Instant | None]
     resumed_by: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
 

@@ -30,6 +30,7 @@ class Health:
     """What is wrong with the way out of the house, and what nobody has seen to in time."""
 
     paused_since: datetime | None
+    held_up: str  # why nothing leaves until somebody sets it right; then it goes on by itself
     silent_since: datetime | None
     down: tuple[Down, ...]
     waiting: int  # messages that are due, or put off until the next try
@@ -37,7 +38,7 @@ class Health:
 
     def __bool__(self) -> bool:
         """Whether anything is wrong."""
-        return bool(self.paused_since or self.silent_since or self.down or self.overdue)
+        return bool(self.paused_since or self.held_up or self.silent_since or self.down or self.overdue)
 
 
 # A list with an end is made as it stands: by the index of what is due, and not by a clinic's whole past.
@@ -65,6 +66,7 @@ _ASKED = select(
     .label("waits"),
     select(func.max(WorkerHeartbeat.beat_at)).scalar_subquery().label("seen"),
     select(Sending.paused_at).where(Sending.witness != DEMONSTRATION).scalar_subquery().label("paused"),
+    select(Sending.paused_why).where(Sending.paused_at.is_(None)).scalar_subquery().label("held_up"),
     _OVERDUE.scalar_subquery().label("overdue"),
 )
 _DOWN = select(ProviderState.name, ProviderState.down_since, ProviderState.retry_at).where(
@@ -80,6 +82,7 @@ def health(session: Session, actor: Actor, *, now: datetime) -> Health:
     asked = rows.execute(_ASKED, {"clinic": actor.clinic_id, "now": now, "until": until, "late": now - SILENT}).one()
     return Health(
         paused_since=asked.paused,
+        held_up=asked.held_up or "",
         # While a way rests what is due waits for it.
         silent_since=None if asked.paused or down else _silent(asked.waits, asked.seen, now),
         down=down,

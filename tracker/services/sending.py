@@ -99,6 +99,18 @@ class Witness:
         finally:
             os.close(handle)
 
+    def is_writable(self) -> bool:
+        """Return whether it can be written, or isn't needed, as far as one sees without doing so."""
+        if not self.needed:
+            return True
+        try:
+            os.close(os.open(self.path, os.O_RDWR))
+        except FileNotFoundError:
+            return os.access(self.path.parent, os.W_OK)
+        except OSError:
+            return False
+        return True
+
     def place(self) -> str:
         """Return which file it is, as a short word. A copy is another. OSError: there is none."""
         where = f"{self.path.stat().st_ino} {self.path.resolve()}"
@@ -112,6 +124,10 @@ def beat(session: Session, witness: Witness, *, now: datetime) -> Pulse | None:
     """
     row = _row(session)
     if row.paused_at is not None:
+        return None
+    # What nobody can write may be what nobody can read: then it can't be told either whether this is a copy.
+    row.paused_why = "" if witness.is_writable() else _("A file beside the database can't be written.")
+    if row.paused_why:
         return None
     if not row.witness:
         why = _too_late_to_begin(session, row, witness, now)
