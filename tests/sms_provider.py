@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -240,8 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
             **(more or {}),
         }.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # whoever asked is gone
+            self.end_headers()
+            self.wfile.write(body)
 
 
 def _error(status: int, code: int, message: str) -> tuple[int, dict[str, Any]]:

@@ -189,7 +189,9 @@ def test_the_calendar_file_has_six_neutral_dates(guest):
     answer = guest.enter().client.get(guest.home + "visits.ics")
     assert answer.mimetype == "text/calendar"
     assert answer.text.count("BEGIN:VEVENT") == 6
-    assert not re.search("ketamine|infusion|cottonwood clinic", answer.text, re.I)
+    name = answer.headers["Content-Disposition"]  # it stays in the telephone's list of downloads
+    assert re.fullmatch(r'attachment; filename="[a-z-]+\.ics"', name)
+    assert not re.search("ketamine|infusion|cottonwood", answer.text + name, re.I)
 
 
 def test_another_patients_pages_look_like_no_pages(app, house, browser):
