@@ -24,7 +24,7 @@ from tracker.text import gettext as _
 
 LIFETIME = timedelta(days=30)  # after the last visit of the course
 PATH, STOP_PATH = "/v/", "/u/"
-_SEAL = 16  # bytes; 128 bits can't be guessed
+_SEAL = 16  # bytes; 128 bits can't be guessed, so tries aren't counted: docs/security.md
 _NEW = insert(PatientLink)  # every booking runs it, so it is put together once
 
 
