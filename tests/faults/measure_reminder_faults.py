@@ -74,7 +74,7 @@ def _changes(new: New) -> dict[str, float]:
 def _outages(new: New) -> dict[str, float]:
     new()
     account = outages.down(120)
-    print(new.kind, "36 hours down:", account, file=sys.stderr)
+    print(new.kind, "36 hours down:", account, "unaccounted:", account.unaccounted, file=sys.stderr)
     new()
     got, _tasks = outages.broken(RECORDS)
     restored = outages.restored(new, 100)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from tracker import db, dispatch
 from tracker.channels.smtp import Server, Smtp
 from tracker.dispatch import Worker
 from tracker.models import ContactPoint, Patient, Reminder, Task
+from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import thread
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
 from tracker.services import undelivered
@@ -47,11 +48,17 @@ class Account:
     """What became of all that fell due."""
 
     due: int
-    sent: int
-    called_back: int
-    overtaken: int  # a newer one of its kind was sent, or is a task
-    tasks: int
-    unaccounted: int
+    sent: int = 0
+    called_back: int = 0
+    overtaken: int = 0  # a newer one of its kind was sent, or is a task
+    tasks: int = 0
+    calls: int = 0  # nobody can write to her; somebody calls before each visit, of which this isn't the message
+    waits: int = 0  # for what it is about
+
+    @property
+    def unaccounted(self) -> int:
+        """Return how many of it nobody knows the end of."""
+        return self.due - self.sent - self.called_back - self.overtaken - self.tasks - self.calls - self.waits
 
     @property
     def share(self) -> float:
@@ -78,7 +85,7 @@ def down(count: int = 60, *, guard: str = "") -> Account:
 def _account(got: Counter[str], back: Any) -> Account:
     told = {about(task) for task in mailroom.rows(Task)}
     due = [row for row in mailroom.messages() if row.send_at <= back or row.changed_at >= back]
-    account = Account(len(due), 0, 0, 0, 0, 0)
+    account = Account(len(due))
     by_thread: Counter[Any] = Counter()
     for row in due:
         if got[str(row.id)] == 1 or str(row.id) in told:
@@ -92,15 +99,24 @@ def _account(got: Counter[str], back: Any) -> Account:
             account.called_back += 1
         elif row.status is ReminderStatus.EXPIRED and by_thread[_thread(row)]:
             account.overtaken += 1
-        elif row.status is ReminderStatus.SUPPRESSED:  # one task for each visit, not for each message of it
-            account.tasks += any(_same_patient(row, other, told) for other in due)
-        elif not (row.status is ReminderStatus.SCHEDULED and row.send_at > back):  # waits for what it is about
-            account.unaccounted += 1
+        elif row.status is ReminderStatus.SUPPRESSED and _somebody_calls(row, told, back):
+            account.calls += 1
+        elif row.status is ReminderStatus.SCHEDULED and row.send_at > back:
+            account.waits += 1
     return account
 
 
-def _same_patient(row: Reminder, other: Reminder, told: set[str]) -> bool:
-    return other.patient_id == row.patient_id and str(other.id) in told
+def _somebody_calls(row: Reminder, told: set[str], back: datetime) -> bool:
+    """Return whether there is a task for the visit (for the series: a visit) of this message, or will be in time."""
+    own = [
+        other
+        for other in mailroom.messages(row.course_id)
+        if other.purpose == Purpose.VISIT and row.visit_id in (None, other.visit_id)
+    ]
+    alike = [other for other in mailroom.messages(row.course_id) if other.visit_id == row.visit_id is not None]
+    return any(str(other.id) in told for other in (*own, *alike)) or any(
+        other.status is ReminderStatus.SCHEDULED and other.send_at > back for other in own
+    )
 
 
 def _thread(row: Reminder) -> tuple[UUID | None, Any]:

@@ -13,9 +13,10 @@ from tracker.channels.message import End, Message, Outcome
 from tracker.compose import Desk
 from tracker.dispatch import Worker
 from tracker.errors import Busy
-from tracker.models import Attempt, ProviderState, Task
+from tracker.models import Attempt, ContactPoint, ProviderState, Task
 from tracker.rules.delivery import OPENS_AFTER, PAUSES, SPREAD
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
+from tracker.services import consent
 from tracker.services.delivery import LEASE
 
 DESK = Desk(b"k" * 32, "https://visits.example.org", "visits@clinic.example")
@@ -196,3 +197,26 @@ def test_a_message_that_can_not_be_marked_takes_nothing_down_with_it(channel, mo
     sender._turn = failing
     assert sender.tick(NOW) == {"accepted": 19, "refuse": 1}
     assert states() == {"accepted": 19, "failed": 1}
+
+
+@pytest.mark.parametrize("looks", [(24,), (4, 24), (24, 25)])
+def test_whom_nobody_can_write_to_is_called_once_before_a_visit_whenever_somebody_looks(database, looks):
+    """Her reminder falls due four hours from now, the one of the same day in time for it to be overtaken."""
+    house = make_clinic()
+    mailroom.series(house, mailroom.patient(house, "Ada", email=None), NOW + 28 * 60 * MINUTE)
+    for hours in looks:
+        worker(Scripted()).tick(NOW + hours * 60 * MINUTE)
+    assert [task.kind for task in mailroom.rows(Task)] == ["undelivered"]
+
+
+def test_who_stops_messages_after_the_reminder_is_not_called_because_of_the_same_days(channel):
+    """She knows of it already."""
+    house = make_clinic()
+    patient_id = mailroom.patient(house, "Ada")
+    mailroom.series(house, patient_id, NOW + 28 * 60 * MINUTE)
+    worker(channel).tick(NOW + 4 * 60 * MINUTE)
+    with db.transaction() as session:
+        for point in session.query(ContactPoint).filter_by(patient_id=patient_id):
+            consent.stop(session, house.coordinator, point, consent.TO_STAFF, now=NOW + 5 * 60 * MINUTE)
+    worker(channel).tick(NOW + 24 * 60 * MINUTE)
+    assert [task for task in mailroom.rows(Task) if task.patient_id == patient_id] == []

@@ -73,7 +73,7 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
         return
     if row.purpose == Purpose.CLOSED:  # whoever is told of a closed day is on a call list from the beginning
         return
-    if row.status == ReminderStatus.SUPPRESSED and row.purpose not in (Purpose.VISIT, Purpose.CHANGED):
+    if row.status == ReminderStatus.SUPPRESSED and not _is_the_one(session, row):
         return
     kind = UNCERTAIN if row.status == ReminderStatus.UNCERTAIN else UNDELIVERED
     if task := session.scalars(_known(row)).first():
@@ -102,6 +102,19 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
     audit.record(
         session, actor, f"message {row.status}", patient_id=row.patient_id, subject=f"message {row.id}", now=now
     )
+
+
+def _is_the_one(session: Session, row: Reminder) -> bool:
+    """Return whether it is this message of a series that asks for a call: before a visit its reminder, or, where that
+    was overtaken while nothing was sent, or never planned, the one of the same day."""
+    if row.purpose is not Purpose.SAME_DAY:
+        return row.purpose in (Purpose.VISIT, Purpose.CHANGED)
+    same = (Reminder.visit_id == row.visit_id, Reminder.subject_at == row.subject_at)
+    told = select(Reminder.id).where(*same, Reminder.sent_at.is_not(None))
+    asked = select(Task.id).where(
+        Task.visit_id == row.visit_id, Task.kind.in_(KINDS), Task.status != TaskStatus.CANCELLED
+    )
+    return not session.scalar(select(told.exists() | asked.exists()))
 
 
 def _detail(session: Session, row: Reminder) -> str:
