@@ -50,11 +50,11 @@ def mail_server(kept: Kept | None = None, **more) -> Iterator[tuple[Kept, int]]:
 class Misbehaving:
     """A server that speaks by a script: what to answer to each command, by its first word.
 
-    An answer is text; "hang" says nothing more; "reset" cuts the line; "drip" sends a byte now and then, for ever;
+    An answer is text; "hang" says nothing more; "reset" cuts the line; "drip" sends `drips` bytes, one now and then;
     "250 kept, bye" says it and cuts the line. A list is for the first time the word comes, the second, ... the rest.
     """
 
-    def __init__(self, *, got: Counter[str] | None = None, **answers: str | list[str]) -> None:
+    def __init__(self, *, got: Counter[str] | None = None, drips: int = 200, **answers: str | list[str]) -> None:
         self.got = got if got is not None else Counter()  # whole messages it didn't say no to
         self.answers = {
             "hello": "220 ready",
@@ -65,6 +65,7 @@ class Misbehaving:
             "dot": "250 kept",
             **answers,
         }
+        self.drips = drips
         self.accepted = 0
         self.lines = 0  # connections there were
         self.heard: list[str] = []
@@ -134,7 +135,7 @@ class Misbehaving:
         return not answer.endswith(", bye")
 
     def _drip(self, line: socket.socket) -> bool:
-        for _ in range(200):
+        for _ in range(self.drips):
             if self._over.wait(0.1):
                 break
             try:

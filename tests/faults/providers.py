@@ -3,6 +3,7 @@
 The time is simulated; a conversation that hangs is real, and as short as its deadline is made.
 """
 
+import time as stopwatch
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,7 @@ from tracker.services import breaker, sweeping
 HOURS, AFTER = timedelta(hours=2), timedelta(hours=5)
 MESSAGES = 12
 SHORT = 0.15  # seconds for a conversation that hangs or drips
+DRIPS = 40  # bytes, ten a second: a real one would go on
 # What the server says, by the word it says it to.
 MAIL: dict[str, dict[str, Any]] = {
     "no at the door, 554": {"hello": "554 no"},
@@ -183,6 +185,15 @@ def _without(guard: str) -> Iterator[None]:
     finally:
         dispatch._OUTCOMES.update(outcomes)
         breaker.fail, wire.Deadline.left = fail, left
+
+
+def held(*, guard: str = "") -> float:
+    """Return for how many seconds one message holds a worker at a server that drips, for as long as it likes."""
+    mailroom.many(make_clinic(), 1, NOW + timedelta(days=7))
+    with _without(guard), Misbehaving(hello="drip", drips=DRIPS) as ill:
+        begun = stopwatch.monotonic()
+        Worker({ReminderChannel.EMAIL: _smtp(ill.port, SHORT)}, DESK, name="held").tick(NOW)
+        return stopwatch.monotonic() - begun
 
 
 def outages() -> list[Line]:
