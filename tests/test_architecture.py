@@ -42,6 +42,27 @@ def test_no_import_goes_up():
     assert re.search(r"\b[4-9] kept, 0 broken", said.stdout), "a contract is gone"
 
 
+def imports() -> dict[str, set[str]]:
+    """Return which of our modules each imports."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        asked = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+        both = {one for node in asked for alias in node.names for one in (node.module, f"{node.module}.{alias.name}")}
+        found[name] = (both & names.keys()) - {name}
+    return found
+
+
+def test_no_two_modules_need_each_other():
+    """Else it depends on who is imported first whether a process starts at all."""
+    left = imports()
+    packages = {name for name in left if any(other.startswith(f"{name}.") for other in left)}
+    while free := {name for name, needs in left.items() if not (needs - packages) & left.keys()}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+
+    assert sorted(left) == []
+
+
 def test_every_file_has_one_story():
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in FILES}
 

@@ -13,7 +13,9 @@ from tracker.errors import Invalid, NotFound, Refused, Stale
 from tracker.models import AuditEntry, Course, Visit, VisitEvent
 from tracker.rules.vocabulary import CourseStatus, TaskStatus, VisitStatus
 from tracker.services import followup
-from tracker.services.followup import REVIEW, SAFETY, Ask, CloseTask
+from tracker.services.followup import REVIEW, SAFETY, Ask
+from tracker.services.tasks import CloseTask, take
+from tracker.services.tasks import close as close_task
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def open_task(house, course, **more):
 def close(actor, task, now=NOW, **more):
     command = CloseTask(**{"version": task.version, "outcome": "Reached, well", **more})
     with db.transaction() as session:
-        return followup.close(session, actor, task.id, command, now=now)
+        return close_task(session, actor, task.id, command, now=now)
 
 
 def test_asked_twice_is_one_task(house, course):
@@ -138,7 +140,7 @@ def test_a_closed_task_stays_closed(house, course):
 def test_a_stale_form_is_told_so(house, course):
     task = open_task(house, course)
     with db.transaction() as session:
-        followup.take(session, house.second_nurse, task.id, now=NOW)
+        take(session, house.second_nurse, task.id, now=NOW)
     with pytest.raises(Stale):
         close(house.nurse, task)
 
@@ -184,6 +186,6 @@ def test_mine_is_what_i_took_and_what_my_role_owns(house, course):
     assert listed(house.coordinator, mine=True) == []
     assert listed(house.nurse, mine=True) == ["call"]
     with db.transaction() as session:
-        followup.take(session, house.second_nurse, task.id, now=NOW)
+        take(session, house.second_nurse, task.id, now=NOW)
     assert listed(house.nurse, mine=True) == []
     assert listed(house.second_nurse, mine=True) == ["call"]

@@ -15,8 +15,8 @@ from tracker.models import ScaleResponse, Visit, VisitEvent
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import TaskStatus, VisitStatus
 from tracker.services import followup, outcomes
-from tracker.services.followup import CloseTask
 from tracker.services.outcomes import Answered
+from tracker.services.tasks import CloseTask, close
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def patient(house):
 def settle(house, task, now):
     with db.transaction() as session:
         command = CloseTask(version=task.version, outcome="Safety plan made")
-        followup.close(session, house.physician, task.id, command, now=now)
+        close(session, house.physician, task.id, command, now=now)
 
 
 def test_an_incomplete_questionnaire_is_not_kept(house, course_id):

@@ -15,7 +15,7 @@ from tracker.models import Course, Patient, ProtocolVersion, Reminder, Task, Vis
 from tracker.rules.cadence import Purpose
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
-from tracker.services import followup, links, reminders, settings, telling
+from tracker.services import followup, links, reminders, settings, tasks, telling
 
 DAY = timedelta(days=1)
 SIX = [NOW + timedelta(days=n) for n in (7, 9, 11, 14, 16, 18)]
@@ -326,8 +326,8 @@ def test_who_cant_come_is_asked_again_once_somebody_has_seen_to_it(house):
     cant_come(house, course, now=NOW + 6 * DAY)
     with db.transaction() as session:
         task = session.scalars(select(Task).where(Task.kind == "cant_come")).one()
-        done = followup.CloseTask(version=task.version, outcome="Called: comes after all")
-        followup.close(session, house.coordinator, task.id, done, now=NOW + 6 * DAY)
+        done = tasks.CloseTask(version=task.version, outcome="Called: comes after all")
+        tasks.close(session, house.coordinator, task.id, done, now=NOW + 6 * DAY)
     assert live(course)[Purpose.VISIT] == live(course)[Purpose.SAME_DAY] == 1
 
 

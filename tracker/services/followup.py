@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from tracker.errors import Invalid, Refused, Stale
 from tracker.models import (
     Closure,
     Course,
@@ -28,18 +27,15 @@ from tracker.models import (
     WeeklyClosure,
 )
 from tracker.rules import followup
-from tracker.rules.fields import Command, Number, Text, Tick
 from tracker.rules.followup import Happening, Hours, Wanted
-from tracker.rules.permissions import Actor, Permission
+from tracker.rules.permissions import Actor
 from tracker.rules.protocol import Protocol
 from tracker.rules.vocabulary import CourseStatus, Role, TaskStatus, VisitStatus
-from tracker.services import audit, clinic, reminders, undelivered
-from tracker.text import gettext as _
+from tracker.services import clinic, undelivered
 
 # Kinds that are not a programme's: somebody has to look at an answer, and only a physician settles it.
 SAFETY = "safety_answer"
 REVIEW = "review"  # a review gate; its visit is the one it comes after
-PHYSICIANS = frozenset({SAFETY, REVIEW})  # only a physician decides
 
 # Every booking and every move runs these, so they are put together once.
 _NEW = insert(Task)
@@ -277,53 +273,6 @@ def people(session: Session, actor: Actor) -> dict[UUID, str]:
     return dict(rows.all())
 
 
-class CloseTask(Command):
-    """What came of a task, or why it won't be done."""
-
-    version: Number
-    outcome: Text
-    skip: Tick = False
-
-
-def take(session: Session, actor: Actor, task_id: UUID, *, now: datetime) -> Task:
-    """Put a task into one's own hands. Whoever takes it last has it."""
-    task = _open_task(session, actor, task_id)
-    task.owner_id = actor.user_id
-    _note(session, actor, "task taken", task, now)
-    return task
-
-
-def close(session: Session, actor: Actor, task_id: UUID, command: CloseTask, *, now: datetime) -> Task:
-    """Close a task with its outcome, or skip it with a reason.
-
-    Raises:
-        Stale: Somebody changed it since the form was opened.
-        Refused: It is closed already, or it is for a physician to settle.
-    """
-    cant_come = select(Task.visit_id).where(Task.id == task_id, Task.kind == followup.CANT_COME)
-    visit_id = session.scalar(cant_come)
-    if visit_id:  # what she is told follows from it, and a series is locked before what belongs to it
-        clinic.lock_course(session, actor, visit_id)
-    task = _open_task(session, actor, task_id)
-    if task.version != command.version:
-        raise Stale(_("Somebody changed this task meanwhile."))
-    if task.kind in PHYSICIANS:
-        _may_settle(actor, command)
-    task.status = TaskStatus.SKIPPED if command.skip else TaskStatus.DONE
-    task.outcome, task.closed_at, task.closed_by = command.outcome, now, actor.user_id
-    if visit_id and task.course_id:
-        reminders.plan_again(session, actor, task.course_id, now=now)
-    _note(session, actor, f"task {task.status}", task, now)
-    return task
-
-
-def _may_settle(actor: Actor, command: CloseTask) -> None:
-    if not actor.may(Permission.OVERRIDE):
-        raise Refused(_("A physician settles this one."), helps=(_("Call the physician."),))
-    if command.skip:
-        raise Invalid({"skip": _("This can't be skipped: write what was decided.")})
-
-
 def done_by_itself(session: Session, actor: Actor, task: Task, outcome: str, *, now: datetime) -> None:
     """Close a task because what it asked for was done elsewhere (a questionnaire, a check-in)."""
     task.status, task.outcome, task.closed_at, task.closed_by = TaskStatus.DONE, outcome, now, actor.user_id
@@ -338,15 +287,3 @@ def open_tasks(session: Session, course_id: UUID, kind: str, *, opened_by: datet
         Task.opens_at <= opened_by,
     )
     return list(session.scalars(query.order_by(Task.due_at)))
-
-
-def _open_task(session: Session, actor: Actor, task_id: UUID) -> Task:
-    task = clinic.get(session, actor, Task, task_id, lock=True)
-    if task.status is not TaskStatus.OPEN:
-        raise Refused(_("This task is closed already."))
-    return task
-
-
-def _note(session: Session, actor: Actor, action: str, task: Task, now: datetime) -> None:
-    session.flush()
-    audit.record(session, actor, action, patient_id=task.patient_id, subject=f"task {task.id}", now=now)

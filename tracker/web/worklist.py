@@ -11,8 +11,8 @@ from tracker.db import read, transaction
 from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Task
 from tracker.rules.permissions import Permission
-from tracker.services import affected, audit, clinic, followup
-from tracker.services.followup import PHYSICIANS
+from tracker.services import affected, audit, clinic, followup, tasks
+from tracker.services.tasks import PHYSICIANS
 from tracker.web.access import access
 from tracker.web.forms import Form, blank, page, parse, see_other
 
@@ -36,7 +36,7 @@ def take(task_id: UUID) -> ResponseReturnValue:
     """Take a task into one's own hands."""
     try:
         with transaction() as session:
-            followup.take(session, g.actor, task_id, now=g.now)
+            tasks.take(session, g.actor, task_id, now=g.now)
     except Refused as refusal:
         return _page(task_id, blank().refused(refusal))
     return see_other("worklist.show", show=_shown(), _anchor=f"task-{task_id}")
@@ -46,14 +46,14 @@ def take(task_id: UUID) -> ResponseReturnValue:
 @access(Permission.DO_TASK)
 def close(task_id: UUID) -> ResponseReturnValue:
     """Close a task with its outcome, or skip it with a reason."""
-    form = parse(followup.CloseTask, request.form)
+    form = parse(tasks.CloseTask, request.form)
     if form.errors:
         with read() as session:
             clinic.get(session, g.actor, Task, task_id)
         return _page(task_id, form)
     try:
         with transaction() as session:
-            followup.close(session, g.actor, task_id, form.command, now=g.now)
+            tasks.close(session, g.actor, task_id, form.command, now=g.now)
     except (Refused, Invalid) as error:
         return _page(task_id, form.refused(error))
     except Stale as stale:
