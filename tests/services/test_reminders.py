@@ -14,7 +14,7 @@ from tracker.errors import NotFound
 from tracker.models import Course, Patient, ProtocolVersion, Reminder, Task, Visit, VisitEvent
 from tracker.rules.cadence import Purpose
 from tracker.rules.permissions import Actor
-from tracker.rules.vocabulary import ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
 from tracker.services import followup, links, reminders, settings, tasks, telling
 
 DAY = timedelta(days=1)
@@ -278,6 +278,24 @@ def test_each_questionnaire_of_the_plan_is_asked_for_until_it_is_answered(house)
         task.id,
         "It is answered, or not asked any more.",
     )
+
+
+def test_how_are_you_is_not_asked_again_when_the_visit_moves_whose_reminder_asked(house):
+    first, second = NOW + 7 * DAY, NOW + 9 * DAY
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), first, second)
+    mailroom.change_visit(house, course, now=first + timedelta(hours=3), status=VisitStatus.DISCHARGED)
+    at = second - DAY
+    with db.transaction() as session:
+        mine = (Reminder.purpose == Purpose.VISIT, Reminder.subject_at == second)
+        left = {"status": ReminderStatus.ACCEPTED, "channel": ReminderChannel.EMAIL, "sent_at": at}
+        session.execute(update(Reminder).where(*mine).values(**left))
+    later = second + 3 * DAY
+    mailroom.change_visit(house, course, 2, now=at, starts_at=later, ends_at=later + timedelta(hours=2))
+    assert live(course)[Purpose.VISIT] == 1
+    asked = [
+        row for row in mailroom.messages(course) if row.purpose == Purpose.NEXT_DAY and row.status in mailroom.LIVE
+    ]
+    assert {row.subject_at for row in asked} == {later}
 
 
 def patient_of(house):

@@ -248,7 +248,7 @@ def test_it_arrived(house, course):
     assert the(it).status is ReminderStatus.DELIVERED
     assert (task().status, task().outcome) == (TaskStatus.DONE, "It arrived. Read it on Monday")
     last = history(house, it)[-1]
-    assert (last.words, last.by, last.why) == ("Arrived, as somebody found out", "J. Adeyemi", "Read it on Monday")
+    assert (last.words, last.by, last.why) == ("It arrived, noted", "J. Adeyemi", "Read it on Monday")
     with pytest.raises(Stale, match=r"J\. Adeyemi saw to it already: It arrived"):
         answer(house, it, "arrived", actor=house.coordinator)
     with pytest.raises(Stale):

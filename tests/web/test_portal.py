@@ -118,7 +118,9 @@ def test_the_driver_is_kept_for_this_visit_and_offered_for_the_next(guest):
     answer = guest.post(f"visits/{first.id}/driver", name="Rosa Garcia", phone="505 555 0142")
     assert answer.status_code == 303, answer.text
     assert guest.visits()[0].driver_name == "Rosa Garcia"
-    assert "Rosa Garcia" in guest.client.get(f"{guest.home}visits/{second.id}/driver").text
+    asked = guest.client.get(f"{guest.home}visits/{second.id}/driver").text
+    assert "Rosa Garcia" in asked
+    assert "(505) 555-0142" in asked
 
 
 def test_a_wrong_number_comes_back_as_typed(guest):

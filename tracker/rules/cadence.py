@@ -164,6 +164,7 @@ class PlannedVisit:
     cant_come: bool = False  # she said that she can't, and nobody has settled it with her yet
     untold: bool = False  # its reminder ended without reaching her: nothing is asked inside it
     asked_how: bool = False  # how she is since was asked in a message of its own
+    asked_inside: bool = False  # … in a reminder that left, whatever has become of that one's visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +315,8 @@ def _message(step: Step, visit: PlannedVisit, zone: ZoneInfo, quiet: QuietHours,
         why = LeftOut.TOO_LATE  # the evening before is no morning of the visit
     elif step.ahead and visit.cant_come:
         why = LeftOut.CANT_COME
+    elif step.purpose is Purpose.NEXT_DAY and visit.asked_inside:
+        why = LeftOut.INSIDE
     elif step.purpose is Purpose.SAME_DAY and visit.confirmed:
         why = LeftOut.CONFIRMED
     return Wanted(step.purpose, visit.id, start, due_at, expires_at, left_out=why)

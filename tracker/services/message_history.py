@@ -160,7 +160,7 @@ def _words(kind: Event, attempt: Attempt | None, *, by_hand: bool) -> str:
     to = {"address": mask(attempt.address)} if attempt else {"address": _("nobody")}
     text = attempt is not None and "@" not in attempt.address
     if kind is Event.DELIVER and by_hand:
-        return _("Arrived, as somebody found out")
+        return _("It arrived, noted")
     return {
         Event.LEASE: _("Taken up"),
         Event.RELEASE: _("Put back"),

@@ -22,6 +22,7 @@ from tracker.rules.followup import CANT_COME
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderStatus, TaskStatus, VisitStatus
 from tracker.services import cadences, clinic, delivery, links
+from tracker.services.letters import ASKED_WITHIN
 from tracker.text import gettext as _
 
 Key = tuple[str, UUID, datetime]
@@ -143,6 +144,7 @@ def basis_of(
     # Of a series that begins nobody has said anything yet.
     tasks = session.connection().execute(_OPEN, {"course": course.id}).all() if codes or not begins else ()
     off = {task.visit_id for task in tasks if task.kind == CANT_COME}
+    inside = [row.sent_at for row in there_is.values() if row.asks_how and row.status in ASKED and row.sent_at]
     planned = [
         PlannedVisit(
             visit.id,
@@ -153,6 +155,7 @@ def basis_of(
             cant_come=visit.id in off,
             untold=_status(there_is, Purpose.VISIT, visit) in UNTOLD,
             asked_how=_status(there_is, Purpose.NEXT_DAY, visit) in ASKED,
+            asked_inside=any(visit.starts_at < at < visit.starts_at + ASKED_WITHIN for at in inside),
         )
         for visit in visits
         if visit.lost_at is None

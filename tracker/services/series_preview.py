@@ -133,17 +133,19 @@ def _as_it_would_be(
     course: Course, considered: Sequence[Wanted], there: Sequence[Reminder], now: datetime
 ) -> Iterator[Row]:
     rows = _by_key(row for row in there if row.purpose not in TOLD_ONCE)
-    wanted = set()
+    wanted, instead = set(), {}
     for message in considered:
         key = reminders.key_of(message, course)
         row = rows.get(key)
         if message.left_out is None:
             wanted.add(key)
+        else:
+            instead[key] = reminders.say_left_out(message.left_out)
         if row is None or (row.status in LIVE and message.left_out is None):
             yield _planned(message, row, now)
     for key, row in rows.items():
         if key not in wanted and row.status in LIVE:
-            why = _("It is planned now, and would be called back.")
+            why = instead.get(key) or _("It is planned now, and would be called back.")
             about = row.subject_at if row.visit_id else None
             yield Row(row.purpose, row.send_at, about, State.CALLED_BACK, why=why)
 

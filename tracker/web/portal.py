@@ -114,7 +114,9 @@ def _driver_page(link_id: UUID, visit_id: UUID, form: Form[portal.NameDriver] | 
     with read() as session:
         visit = portal.visit_of(session, g.guest, visit_id)
         known = portal.known_driver(session, g.guest)
-    start = form or blank(name=visit.driver_name or known[0], phone=visit.driver_phone or known[1])
+    phone = visit.driver_phone or known[1]
+    said = text.say_phone(phone, g.clinic.country) if phone else ""
+    start = form or blank(name=visit.driver_name or known[0], phone=said)
     return page("portal/driver.html", status=422 if form else 200, link_id=link_id, visit=visit, form=start)
 
 
