@@ -143,8 +143,7 @@ class Worker:
                 verdicts[lease] = one
         if verdicts:
             with db.transaction() as session:
-                for lease, verdict in verdicts.items():
-                    delivery.settle(session, lease, verdict, now=now)
+                delivery.settle(session, verdicts, now=now)
         return ready, Counter(verdict.event.value for verdict in verdicts.values())
 
     def _look(self, leases: Sequence[Lease], now: datetime) -> dict[Lease, Found]:
@@ -195,6 +194,9 @@ class Worker:
     def _turn(self, session: Session, before: Sent | None, queue: Sequence[Ready], now: datetime) -> "Turn":
         if before is not None:
             self._record(session, before, now)
+            if before.outcome.end is not End.ACCEPTED:
+                # A task of it is an entry in the audit, to whose end everybody comes last: nothing is locked after it.
+                return Turn()
         if not queue:
             return Turn()
         if self.stopping.is_set():
@@ -222,7 +224,7 @@ class Worker:
             if not queue:
                 return Turn()
             lease = queue[0].letter.lease
-            delivery.settle(session, lease, _broken(lease, error), now=now)
+            delivery.settle(session, {lease: _broken(lease, error)}, now=now)
             return Turn(gone=queue[:1], how=Event.REFUSE.value)
 
     def _send(self, ready: Ready) -> Sent:

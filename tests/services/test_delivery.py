@@ -240,7 +240,7 @@ def test_who_can_not_be_written_to_is_called_before_the_visit(change, reason, le
     verdict = mailroom.look(leased, now=DUE)
     assert (verdict.event, reason in verdict.reason) == (Event.SUPPRESS, True)
     with db.transaction() as session:
-        settle(session, leased, verdict, now=DUE)
+        settle(session, {leased: verdict}, now=DUE)
     assert status() is ReminderStatus.SUPPRESSED
     assert [task.kind for task in mailroom.rows(Task)] == ["undelivered"]
 
@@ -273,7 +273,7 @@ def test_a_check_in_waits_until_the_visit_is_recorded_as_finished(house, course)
     verdict = mailroom.look(lease, now=due)
     assert (verdict.event, verdict.send_at) == (Event.RELEASE, due + timedelta(minutes=30))
     with db.transaction() as session:
-        settle(session, lease, verdict, now=due)
+        settle(session, {lease: verdict}, now=due)
     mailroom.change_visit(house, course, now=due, status=VisitStatus.DISCHARGED)
     [lease] = mailroom.take(now=verdict.send_at)
     assert isinstance(mailroom.look(lease, now=verdict.send_at), Letter)

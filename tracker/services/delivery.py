@@ -5,7 +5,7 @@ on it may have left) → the caller sends → `record`. Whoever dies before the 
 never recorded is uncertain, a task for a person, and never sent again by itself.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -171,12 +171,14 @@ def _mine(lease: Lease) -> tuple[ColumnElement[bool], ...]:
     return (Reminder.id == lease.reminder_id, Reminder.lease_epoch == lease.epoch)
 
 
-def settle(session: Session, lease: Lease, verdict: Verdict, *, now: datetime) -> None:
-    """Let happen to a leased message what `look` found."""
-    when: dict[str, Any] = {} if verdict.send_at is None else {"send_at": verdict.send_at}
-    for row in change(session, verdict.event, *_mine(lease), now=now, reason=verdict.reason, **when):
-        if verdict.event in undelivered.ASKING:
-            undelivered.ask(session, row, now=now)
+def settle(session: Session, verdicts: Mapping[Lease, Verdict], *, now: datetime) -> None:
+    """Let happen to leased messages what `look` found."""
+    untold: list[Reminder] = []
+    for lease, verdict in verdicts.items():
+        when: dict[str, Any] = {} if verdict.send_at is None else {"send_at": verdict.send_at}
+        moved = change(session, verdict.event, *_mine(lease), now=now, reason=verdict.reason, **when)
+        untold += moved if verdict.event in undelivered.ASKING else ()
+    undelivered.ask_each(session, untold, now=now)
 
 
 def mark(session: Session, letter: Letter, *, now: datetime, words: int = 1) -> bool:

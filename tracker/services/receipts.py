@@ -5,7 +5,7 @@ So it is kept as it came, and applied when it can be; a message only ever moves 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -92,14 +92,20 @@ def apply(session: Session, *, now: datetime) -> int:
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    done = [event for event in session.scalars(query).all() if _apply(session, event, now)]
+    untold: list[Reminder] = []
+    done = [event for event in session.scalars(query).all() if _apply(session, event, untold, now)]
     for event in done:
         event.applied_at = now
+    undelivered.ask_each(session, untold, now=now)
     return len(done)
 
 
-def _apply(session: Session, event: ProviderEvent, now: datetime) -> bool:
-    """Return whether a receipt is done with: applied, or of a message that we'll never know."""
+def _apply(session: Session, event: ProviderEvent, untold: list[Reminder], now: datetime) -> bool:
+    """Return whether a receipt is done with: applied, or of a message that we'll never know.
+
+    Args:
+        untold: Gets the messages that reached nobody.
+    """
     said = json.loads(event.raw)
     attempt = _attempt(session, event, said["epoch"])
     if attempt is None:
@@ -119,7 +125,7 @@ def _apply(session: Session, event: ProviderEvent, now: datetime) -> bool:
             delivery.change(session, Event.DELIVER, *this, now=now, detail=event.status)
             _close_question(session, attempt, _("The provider says that it arrived."), now)
         case Says.CAN_NOT:
-            _bounce(session, this, said["form"].get("ErrorCode", ""), now)
+            untold += _bounce(session, this, said["form"].get("ErrorCode", ""), now)
     return True
 
 
@@ -132,16 +138,17 @@ def _attempt(session: Session, event: ProviderEvent, epoch: int | None) -> Attem
     return session.scalars(of_this).first()
 
 
-def _bounce(session: Session, this: tuple[ColumnElement[bool], ...], code: str, now: datetime) -> None:
+def _bounce(session: Session, this: tuple[ColumnElement[bool], ...], code: str, now: datetime) -> Sequence[Reminder]:
     reason = _("The provider could not deliver it.")
     detail = f"{reason} {code}".strip()
-    for row in delivery.change(session, Event.BOUNCE, *this, now=now, reason=reason, detail=detail):
+    bounced = delivery.change(session, Event.BOUNCE, *this, now=now, reason=reason, detail=detail)
+    for row in bounced:
         point = session.get(ContactPoint, row.contact_point_id) if row.contact_point_id else None
         if point and code in _NO_SUCH_NUMBER:
             point.invalid_at = now
         if point and code == _STOPPED and point.opted_out_at is None:
             point.opted_out_at, point.opted_out_how = now, "text: STOP"
-        undelivered.ask(session, row, now=now)
+    return bounced
 
 
 def _close_question(session: Session, attempt: Attempt, outcome: str, now: datetime) -> None:

@@ -52,9 +52,7 @@ def sweep(session: Session, *, now: datetime) -> Swept:
             .where(Attempt.reminder_id == row.id, Attempt.lease_epoch == row.lease_epoch)
             .values(outcome=AttemptOutcome.UNCERTAIN, detail=row.reason, ended_at=now)
         )
-    # In the order of clinics, so that two sweeps never wait for each other's end of an audit chain.
-    for row in sorted((*lost, *late), key=lambda row: (row.clinic_id, row.id)):
-        undelivered.ask(session, row, now=now)
+    undelivered.ask_each(session, (*lost, *late), now=now)
     return Swept(len(back), len(lost), len(late))
 
 

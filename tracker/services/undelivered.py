@@ -1,5 +1,6 @@
 """What could not be told by a message becomes a task: somebody calls."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -102,6 +103,15 @@ def ask(session: Session, row: Reminder, *, now: datetime) -> None:
     audit.record(
         session, actor, f"message {row.status}", patient_id=row.patient_id, subject=f"message {row.id}", now=now
     )
+
+
+def ask_each(session: Session, rows: Iterable[Reminder], *, now: datetime) -> None:
+    """Make the tasks for messages that ended untold, last of all: each is an entry in the audit of its clinic.
+
+    In the order of clinics, so that two of these never wait for each other's end of an audit chain.
+    """
+    for row in sorted(rows, key=lambda row: (row.clinic_id, row.id)):
+        ask(session, row, now=now)
 
 
 def _is_the_one(session: Session, row: Reminder) -> bool:
