@@ -77,7 +77,7 @@ def test_who_has_no_address_is_seen_before_it_is_too_late(house, browser):
     mailroom.series(house, mailroom.patient(house, "Ben Shaw", email=None), NOW + 7 * DAY)
     text = browser(house.coordinator).get("/messages").text
     assert text.count("Will not go") == 7
-    assert "No address or number with consent." in text
+    assert "No address or number that may be written to." in text
 
 
 def test_what_may_not_have_arrived_says_so(house, browser, course):
@@ -343,7 +343,7 @@ def test_today_says_what_keeps_messages_from_getting_out_and_nothing_where_all_i
         down = {"down_since": NOW, "retry_at": NOW + timedelta(minutes=4), "reason": "refused", "changed_at": NOW}
         session.add(ProviderState(name="email", failures=5, **down))
     text = desk.get("/").text
-    for said in ("E-mail doesn't get out since Mon, Mar 2, 9:00 AM.", "Next try 9:04 AM.", "1 message waits."):
+    for said in ("No e-mail has got out since Mon, Mar 2, 9:00 AM.", "Next try 9:04 AM.", "1 message waits."):
         assert said in text
     assert "data-health" in desk.get("/board", headers={"HX-Request": "true", "HX-Request-Type": "partial"}).text
     assert "data-health" in desk.get("/messages").text

@@ -205,7 +205,7 @@ def _said(row: Reminder, reached: bool, until: str, now: datetime) -> tuple[str,
     """Return a message's state in staff's words, how urgent it is, and why it is so."""
     if row.status is _S.SCHEDULED:
         if not reached:
-            return _("Will not go"), "soon", _("No address or number with consent.")
+            return _("Will not go"), "soon", _("No address or number that may be written to.")
         if row.attempts:
             return _("Being tried again until %(when)s", when=until), "soon", row.reason
         return (_("Due now") if row.send_at <= now else _("Will go")), "plain", row.reason
