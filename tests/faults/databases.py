@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import create_engine, text
 
 from tests.conftest import upgrade
-from tests.postgres import Cluster, binaries
+from tests.fresh import FRESH
+from tests.postgres import QUICK, Cluster, binaries
 from tracker import db
 
 KINDS = ("sqlite", "postgres")
@@ -53,23 +55,43 @@ class New:
 
 
 @contextmanager
-def makers(settings: tuple[str, ...] | None = None) -> Iterator[list[New]]:
-    """Yield what makes databases: SQLite's, and PostgreSQL's where the machine has it."""
+def maker(kind: str, settings: tuple[str, ...] = QUICK) -> Iterator[New]:
+    """Yield what makes databases of a kind; `settings` are for PostgreSQL."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="tracker-faults-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        found = [New("sqlite", folder, None)]
-        if binaries():
-            cluster = Cluster() if settings is None else Cluster(settings=settings)
+        cluster = Cluster(settings=settings) if kind == "postgres" else None
+        if cluster:
             stack.callback(cluster.remove)
-            found.append(New("postgres", folder, cluster))
-        yield found
+        yield New(kind, folder, cluster)
 
 
 def on_each(measured: Callable[[New], dict[str, float]]) -> dict[str, float]:
-    """Measure on each kind; each name gets the kind's."""
-    with makers() as found:
-        return {f"{name}_{new.kind}": float(value) for new in found for name, value in measured(new).items()}
+    """Measure on SQLite, and side by side on PostgreSQL where the machine has it; each name gets the kind's."""
+    running = [(kind, *_begun(measured, kind)) for kind in (KINDS if binaries() else KINDS[:1])]
+    numbers: dict[str, float] = {}
+    failed = []
+    for kind, process, answer in running:
+        try:
+            numbers |= {f"{name}_{kind}": float(value) for name, value in answer.recv().items()}
+        except EOFError:  # it has said why
+            failed.append(kind)
+        process.join()
+    assert not failed, failed
+    return numbers
+
+
+def _begun(measured: Callable[[New], dict[str, float]], kind: str) -> tuple[Any, Any]:
+    answer, say = FRESH.Pipe(duplex=False)
+    process = FRESH.Process(target=_measure, args=(measured, kind, say))  # no daemon: it has processes of its own
+    process.start()
+    say.close()
+    return process, answer
+
+
+def _measure(measured: Callable[[New], dict[str, float]], kind: str, say: Any) -> None:
+    with maker(kind) as new:
+        say.send(measured(new))
 
 
 def for_each(**values: float) -> dict[str, float]:

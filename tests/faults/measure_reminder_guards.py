@@ -8,7 +8,7 @@ from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import make_clinic
 from tests.faults import changing, hours, outages, providers
-from tests.faults.databases import New, for_each, makers, on_each
+from tests.faults.databases import New, for_each, maker, on_each
 from tests.faults.killing import kill
 from tests.faults.measure_reminder_workers import restarts
 from tests.faults.several import WEEK, interrupted, leases, locked, zombies
@@ -45,12 +45,13 @@ FLOORS = for_each(**{f"reminder_without_{name}": 1 for name in GUARDS}) | {
 def measure() -> dict[str, float]:
     """Take out each guard on both databases."""
     numbers = on_each(_measured)
+    with maker("sqlite") as sqlite:
+        url = sqlite()
+        lost = interrupted(url, locked(url, 4.0), messages=60, guard="patience", busy_after=1)
+        numbers["reminder_without_patience_sqlite"] = float(lost.uncertain)
     if binaries():
         lossy = ("fsync=off", "synchronous_commit=off", "wal_writer_delay=10s")
-        with makers(settings=lossy) as (sqlite, postgres):
-            url = sqlite()
-            lost = interrupted(url, locked(url, 4.0), messages=60, guard="patience", busy_after=1)
-            numbers["reminder_without_patience_sqlite"] = float(lost.uncertain)
+        with maker("postgres", settings=lossy) as postgres:
             crashed = interrupted(postgres(), restarts(postgres), messages=300)
             numbers["reminder_without_durable_postgres"] = float(crashed.doubled)
     for name, words in (GUARDS | ONLY).items():

@@ -5,7 +5,7 @@ import time
 from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import make_clinic
-from tests.faults.databases import New, for_each, makers, on_each
+from tests.faults.databases import New, for_each, maker, on_each
 from tests.faults.killing import Verdict
 from tests.faults.several import WEEK, interrupted, leases, locked, zombies
 from tests.mail_server import Kept
@@ -27,7 +27,7 @@ def measure() -> dict[str, float]:
     numbers = on_each(_measured)
     if binaries():
         # A crash must lose nothing that was acknowledged.
-        with makers(settings=()) as (_sqlite, postgres):
+        with maker("postgres", settings=()) as postgres:
             verdict = interrupted(postgres(), restarts(postgres), workers=2)
         numbers |= {f"{name}_postgres": value for name, value in _ends("restarted", verdict).items()}
     return numbers

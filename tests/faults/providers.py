@@ -31,7 +31,7 @@ from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderSt
 from tracker.services import breaker, sweeping
 
 HOURS, AFTER = timedelta(hours=2), timedelta(hours=5)
-MESSAGES = 12
+MESSAGES = 8  # more than it takes for a way to be left alone
 SHORT = 0.15  # seconds for a conversation that hangs or drips
 DRIPS = 40  # bytes, ten a second: a real one would go on
 # What the server says, by the word it says it to.
