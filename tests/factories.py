@@ -56,26 +56,36 @@ def make_clinic(new: NewClinic = COTTONWOOD, *, now: datetime = NOW) -> House:
             resource.name: resource.id
             for resource in session.scalars(select(Resource).where(Resource.clinic_id == clinic.id))
         }
-        actors = [
-            make_user(session, clinic.id, name, role, now=now)
-            for name, role in (
-                ("M. Reyes", Role.COORDINATOR),
-                ("J. Adeyemi", Role.NURSE),
-                ("K. Mori", Role.NURSE),
-                ("A. Hale", Role.PHYSICIAN),
-                ("P. Stone", Role.ADMIN),
-            )
-        ]
-    return House(clinic, *actors, resources)
+        users = [_user(clinic.id, name, role, now) for name, role in _ACCOUNTS]
+        session.add_all(users)
+        session.flush()
+    return House(clinic, *map(_actor, users), resources)
+
+
+_ACCOUNTS = (
+    ("M. Reyes", Role.COORDINATOR),
+    ("J. Adeyemi", Role.NURSE),
+    ("K. Mori", Role.NURSE),
+    ("A. Hale", Role.PHYSICIAN),
+    ("P. Stone", Role.ADMIN),
+)
 
 
 def make_user(session, clinic_id: UUID, name: str, role: Role, *, now: datetime = NOW) -> Actor:
     """Add an account without a usable password; return it as an actor."""
-    email = f"{name.split()[-1].lower()}.{str(clinic_id)[-6:]}@example.org"
-    user = UserAccount(clinic_id=clinic_id, email=email, name=name, role=role, password_hash="unusable", created_at=now)
+    user = _user(clinic_id, name, role, now)
     session.add(user)
     session.flush()
-    return Actor(clinic_id, user.id, role, name)
+    return _actor(user)
+
+
+def _user(clinic_id: UUID, name: str, role: Role, now: datetime) -> UserAccount:
+    email = f"{name.split()[-1].lower()}.{str(clinic_id)[-6:]}@example.org"
+    return UserAccount(clinic_id=clinic_id, email=email, name=name, role=role, password_hash="unusable", created_at=now)
+
+
+def _actor(user: UserAccount) -> Actor:
+    return Actor(user.clinic_id, user.id, user.role, user.name)
 
 
 def make_patient(
