@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise, product
+from math import gcd
 
 from tests.rules.clinics import ADA, ClinicWeek
 from tracker.rules.availability import STARTS_LANE, Resource
@@ -99,13 +100,14 @@ class Brute:
 
     def _on(self, day: date) -> Iterator[Option]:
         start, end = self.local(day, 0), self.local(day + timedelta(days=1), 0)
+        step = gcd(self.request.start_every, 60) * MINUTE  # clocks are changed by an hour
         rooms = [room for room in self.clinic.resources if room.kind == ROOM]
         while start < end:
             if any(self.there(room, (start, start + self.block)) for room in rooms) and (
                 option := self._option(day, start)
             ):
                 yield option
-            start += 5 * MINUTE
+            start += step
 
     def _option(self, day: date, start: datetime) -> Option | None:
         local = start.astimezone(self.clinic.zone)
@@ -117,6 +119,8 @@ class Brute:
             for room in self._known(ROOM, Wish.ROOM, wishes.room_id)
             if self.serves(room, start, [(0, 75)])
         )
+        if not rooms or not self.serves(ADA, start, [(0, 65)]):
+            return None
         physicians = tuple(
             one
             for one in self._known(PHYSICIAN, Wish.CLINICIAN, wishes.clinician_id)
@@ -130,7 +134,7 @@ class Brute:
             and self.there(one, (start + 25 * MINUTE, start + 40 * MINUTE))
         )
         broken = self._broken(day, start, minute, nurses)
-        if not (rooms and physicians and nurses) or not self.serves(ADA, start, [(0, 65)]) or broken & wishes.hard:
+        if not (physicians and nurses) or broken & wishes.hard:
             return None
         cost = sum(30 if wish is Wish.TIME else 150 for wish in broken)
         return Option(start, day, minute, rooms, physicians, nurses, cost)
