@@ -67,22 +67,32 @@ class Outcome:
         return self.answers[what, 303]
 
 
-def storm(url: str, seconds: float, *, processes: int = WRITERS, guarded: bool = True) -> Outcome:
-    """Let it blow on a fresh, migrated database; with `guarded` off, both guards are taken out first."""
+def storm(
+    url: str, seconds: float, *, processes: int = WRITERS, guarded: bool = True, till_overlap: bool = False
+) -> Outcome:
+    """Let it blow on a fresh, migrated database; with `guarded` off, both guards are taken out first.
+
+    Args:
+        till_overlap: It may end before its time, as soon as two have the same place.
+    """
     db.configure(url)
     house = make_clinic()
     people = [house.patient(f"Person {n}") for n in range(PEOPLE)]
     if not guarded:
         take_out_guard()
-    start, answers = FRESH.Barrier(WRITERS), FRESH.Queue()
+    start, enough, answers = FRESH.Barrier(WRITERS), FRESH.Event(), FRESH.Queue()
     shares = [range(WRITERS)[n::processes] for n in range(processes)]
     running = [
-        FRESH.Process(target=_work, args=(url, share, house, people, seconds, guarded, start, answers))
+        FRESH.Process(target=_work, args=(url, share, house, people, seconds, guarded, start, enough, answers))
         for share in shares
     ]
     for process in running:
         process.start()
     try:
+        while till_overlap and not enough.is_set() and all(process.is_alive() for process in running):
+            stopwatch.sleep(0.2)
+            if claims.overlaps():
+                enough.set()
         given = [answers.get(timeout=PATIENCE + seconds) for _ in range(WRITERS)]
     finally:
         for process in running:
@@ -105,15 +115,23 @@ def _deadlocks() -> int:
 
 
 def _work(
-    url: str, share: range, house: House, people: list[UUID], seconds: float, guarded: bool, start: Any, answers: Any
+    url: str,
+    share: range,
+    house: House,
+    people: list[UUID],
+    seconds: float,
+    guarded: bool,
+    start: Any,
+    enough: Any,
+    answers: Any,
 ) -> None:
     db.configure(url)
     clock.shift(NOW - clock.now())
     app = create_app(Config(secret_key=KEY))
     if not guarded:
         _without_lock()
-    writers = [_Writer(number, house, people, app.test_client()) for number in share]
-    threads = [threading.Thread(target=writer.run, args=(seconds, start, answers)) for writer in writers]
+    writers = [_Writer(number, house, people, app.test_client(), number == share[0]) for number in share]
+    threads = [threading.Thread(target=writer.run, args=(seconds, start, enough, answers)) for writer in writers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,8 +161,8 @@ def _without_lock() -> None:
 class _Writer:
     """One person at a desk, with a browser."""
 
-    def __init__(self, number: int, house: House, people: list[UUID], client: FlaskClient) -> None:
-        self.number, self.people, self.client = number, people, client
+    def __init__(self, number: int, house: House, people: list[UUID], client: FlaskClient, looks_around: bool) -> None:
+        self.number, self.people, self.client, self.looks_around = number, people, client, looks_around
         self.actor: Actor = house.coordinator
         self.house = house
         self.chance = random.Random(number)
@@ -157,15 +175,16 @@ class _Writer:
         kinds = [self._book, self._book_own, self._move, self._shift, self._cancel, self._replace]
         self.days_work = kinds, (4, 4, 5, 2, 4, 4)
 
-    def run(self, seconds: float, start: Any, answers: Any) -> None:
-        """Do one thing after the other until the time is over, but some at least."""
+    def run(self, seconds: float, start: Any, enough: Any, answers: Any) -> None:
+        """Do one thing after the other until the time is over, but some at least, or until it is enough."""
         try:
             sign_in(self.client, self.actor)
-            self._look_around()
+            if self.looks_around:
+                self._look_around()
             start.wait(PATIENCE)
             until = stopwatch.monotonic() + seconds
             lost = until - seconds * 2 / 3  # by then there is something to lose
-            while stopwatch.monotonic() < until or self.answers.total() < LEAST:
+            while not enough.is_set() and (stopwatch.monotonic() < until or self.answers.total() < LEAST):
                 if self.number == 0 and stopwatch.monotonic() > lost:
                     self._lose_a_day()
                     lost = stopwatch.monotonic() + EVERY
@@ -176,7 +195,7 @@ class _Writer:
             answers.put(self.answers)
 
     def _look_around(self) -> None:
-        """See each page once: a template's first time is not part of the race."""
+        """See each page once, one writer for all of a process: a template's first time is not part of the race."""
         person = self.people[self.number]
         asked = {"protocol_id": str(self.protocols[0].id), "first_day": FIRST.isoformat()}
         self.client.get(f"/patients/{person}/courses/new", query_string=asked)
