@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import make_url, select
 from werkzeug.routing import Rule
 
 from tests.conftest import NOW, lay, postgres_url, upgrade, use
@@ -45,15 +46,16 @@ class Stage:
         clock.shift(timedelta())  # whatever ran before may have left its own
         clock.shift(NOW - clock.now())
         self.world = World()
-        self.tokens: dict[UUID, str] = {}
+        self.tokens: dict[UUID | None, str] = {}  # of sessions, by account; a guest has none
         self.addresses: dict[tuple[str, UUID | None], list[str]] = {}  # by rule and clinic
         self.reset()
         self.app = make_app(mail_host="127.0.0.1", mail_security="none", mail_from="visits@clinic.example")
 
     def reset(self) -> None:
         """Make the database as it was at the start."""
-        db.engine().dispose()
-        use(self.place.copy())
+        url = make_url(self.place.copy())
+        if db.engine().url != url:
+            use(str(url))
         self.tokens.clear()
 
     def browser(self, actor: Actor | None) -> FlaskClient:
@@ -68,10 +70,12 @@ class Stage:
         """Open a browser that came by the patient's link of the own clinic."""
         client = self.browser(None)
         link = self.world.chosen[self.world.own.clinic.id]["link_id"]
-        with self.app.test_request_context(), db.transaction() as session:
-            token = links.make_token(KEY.encode(), link, 1)
-            _link, secret = portal.enter(session, KEY.encode(), token, now=clock.now())
-            client.set_cookie(portal_cookie()[0], secret, path=f"/my/{link}/")
+        with self.app.test_request_context():
+            if None not in self.tokens:
+                with db.transaction() as session:
+                    token = links.make_token(KEY.encode(), link, 1)
+                    _link, self.tokens[None] = portal.enter(session, KEY.encode(), token, now=clock.now())
+            client.set_cookie(portal_cookie()[0], self.tokens[None], path=f"/my/{link}/")
         return client
 
     def part(self, name: str, clinic_id: UUID | None) -> str:
@@ -108,27 +112,35 @@ class SqlitePlace:
 
     def copy(self) -> str:
         """Return the address of a fresh copy."""
+        db.engine().dispose()  # the file it has open is the one before
         return f"sqlite:///{lay(self.file, self.folder / 'world.db')}"
 
 
 class PostgresPlace:
-    """A world in a cluster."""
+    """A world in a cluster, and beside the tables of its copy, in a schema of their own, all rows to bring back."""
 
     def __init__(self, folder: str, worker: str) -> None:
-        self.folder, self.name = folder, f"world_{worker}_{next(_numbers)}"
-        self.maintenance = create_engine(postgres_url(folder, "postgres"), isolation_level="AUTOCOMMIT")
-        self._run(f"CREATE DATABASE {self.name}")
+        self.folder, self.name, self.copied = folder, f"world_{worker}_{next(_numbers)}", False
+        self._run("postgres", f"CREATE DATABASE {self.name}")
         self.template = postgres_url(folder, self.name)
 
     def copy(self) -> str:
         """Return the address of a fresh copy."""
-        self._run(f"DROP DATABASE IF EXISTS {self.name}_copy WITH (FORCE)")
-        self._run(f"CREATE DATABASE {self.name}_copy TEMPLATE {self.name} STRATEGY file_copy")
-        return postgres_url(self.folder, f"{self.name}_copy")
+        copy, tables = f"{self.name}_copy", [table.name for table in Base.metadata.sorted_tables]
+        if not self.copied:
+            db.engine().dispose()  # a database that somebody has open can't be copied
+            self._run("postgres", f"CREATE DATABASE {copy} TEMPLATE {self.name}")
+            kept = [f"CREATE TABLE kept.{table} AS TABLE {table}" for table in tables]
+            self._run(copy, "CREATE SCHEMA kept", *kept)
+            self.copied = True
+        # Triggers are off for it: what is kept as written goes too, and nobody asks who points where.
+        again = [f"DELETE FROM {table}; INSERT INTO {table} TABLE kept.{table}" for table in tables]
+        self._run(copy, "BEGIN; SET LOCAL session_replication_role = replica", *again, "COMMIT")
+        return postgres_url(self.folder, copy)
 
-    def _run(self, statement: str) -> None:
-        with self.maintenance.connect() as connection:
-            connection.execute(text(statement))
+    def _run(self, database: str, *statements: str) -> None:
+        with psycopg.connect(host=self.folder, user="tracker", dbname=database, autocommit=True) as connection:
+            connection.execute("; ".join(statements))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

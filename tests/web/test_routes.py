@@ -38,6 +38,7 @@ def test_every_route_answers_as_the_table_says(stage, request, caplog):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)  # the same templates, whatever is below
 def test_no_page_links_to_what_is_not_there_or_is_not_for_its_reader(stage):
     app, dead, followed = stage.app, {}, 0
     adapter = app.url_map.bind("127.0.0.1")
