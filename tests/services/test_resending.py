@@ -203,6 +203,8 @@ def test_at_night_it_waits_for_the_morning_and_says_so(house, course):
     assert seen.later == DUE + 22 * HOUR
     resend(house, it, now=night)
     assert the(it).send_at == seen.later
+    mailroom.plan(house, course, now=night + HOUR)
+    assert (the(it).send_at, the(it).expires_at) == (seen.later, seen.row.expires_at)  # and is left to wait
 
 
 def test_looking_changes_nothing(house, course):

@@ -13,7 +13,7 @@ from tracker import db, worker
 from tracker.models import Course, JobRun, PatientLink, PortalSession, Reminder, RequestKey, WorkerHeartbeat, new_id
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus, VisitStatus
-from tracker.services import daily, sweeping
+from tracker.services import daily, delivery, letters, sweeping
 
 DAY = timedelta(days=1)
 VISITS = [NOW + n * DAY for n in (7, 9)]
@@ -53,6 +53,24 @@ def test_a_visit_that_was_moved_behind_our_back_is_told_of_at_its_new_time(house
     assert worker.prove(NOW) > 0
     live = [row for row in mailroom.messages(courses[0]) if row.status in mailroom.LIVE and row.visit_id == visit.id]
     assert {row.subject_at for row in live} == {visit.starts_at}
+
+
+def test_what_waits_for_a_reason_is_left_to_wait(house, caplog):
+    """The visit of yesterday isn't recorded as finished: its check-in looks again in half an hour, not at once."""
+    course = mailroom.series(house, mailroom.patient(house, "Ada"), VISITS[0])
+    end(course, Purpose.ITINERARY, NOW, ReminderStatus.ACCEPTED)
+    [row] = [row for row in mailroom.messages(course) if row.purpose == Purpose.NEXT_DAY]
+    now = row.send_at + timedelta(minutes=1)
+    mailroom.sweep(now=now)
+    [held] = mailroom.take(now=now)
+    with db.transaction() as session:
+        delivery.settle(session, letters.look(session, [held], now=now), now=now)
+    [waits] = [row for row in mailroom.messages(course) if row.purpose == Purpose.NEXT_DAY]
+    assert (waits.status, waits.send_at) == (ReminderStatus.SCHEDULED, now + letters.LOOK_AGAIN)
+    assert worker.prove(now + timedelta(minutes=5)) == 0
+    [left] = [row for row in mailroom.messages(course) if row.purpose == Purpose.NEXT_DAY]
+    assert left.send_at == waits.send_at
+    assert caplog.text == ""
 
 
 def end(course, purpose, about, status):

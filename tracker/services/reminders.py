@@ -293,7 +293,11 @@ def say_left_out(left_out: LeftOut) -> str:
 
 
 def _retime(row: Reminder, message: Wanted, now: datetime) -> bool:
-    """Give a waiting message its new times; one that was tried already keeps the time of its next try."""
+    """Give a waiting message its new times.
+
+    One that was tried already keeps the time of its next try, and so does what waits for a reason: it was put off, or
+    somebody wants it sent again.
+    """
     if row.status in UNTOLD and not message.asks_how:
         row.asks_how = False  # asked by itself now; sent again by hand, it doesn't ask a second time
     if row.status not in LIVE:
@@ -302,7 +306,7 @@ def _retime(row: Reminder, message: Wanted, now: datetime) -> bool:
     if asks:
         row.asks_how = message.asks_how
     moves = (row.send_at, row.expires_at) != (message.due_at, message.expires_at)
-    if row.status != ReminderStatus.SCHEDULED or row.attempts or row.send_at <= now:
+    if row.status != ReminderStatus.SCHEDULED or row.attempts or row.reason or row.send_at <= now:
         moves = False
     if moves:
         row.send_at, row.expires_at = message.due_at, message.expires_at
