@@ -4,8 +4,9 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
+from tests.conftest import KINDS, lay
 from tracker import db, demo
 from tracker.config import Config
 from tracker.demo.courses import runs
@@ -50,9 +51,33 @@ def board_of(session, made):
     return diary.day_board(session, actor, clinic.info(session, actor.clinic_id), made.day, now=made.at)
 
 
-def test_at_1142_it_tells_its_story_and_holds_together(database):
-    """Made once for each database: it takes some seconds."""
+@pytest.fixture(scope="module")
+def _made(_sqlite_template, tmp_path_factory):
+    """Return the demonstration, made once, for it takes some seconds, and the file it lies in."""
+    file = lay(_sqlite_template, tmp_path_factory.mktemp("demo") / "tracker.db")
+    db.configure(f"sqlite:///{file}")
     made = make()
+    db.engine().dispose()
+    return made, file
+
+
+@pytest.fixture
+def demonstration(_made, tmp_path):
+    """Return the demonstration of that day and the address of a copy of it."""
+    made, file = _made
+    url = f"sqlite:///{lay(file, tmp_path / 'demo.db')}"
+    db.configure(url)
+    yield made, url
+    db.engine().dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_1142_it_tells_its_story_and_holds_together(kind, request):
+    if kind == "sqlite":
+        made, _url = request.getfixturevalue("demonstration")
+    else:
+        db.configure(request.getfixturevalue("postgres_url_fresh"))
+        made = make()
     with db.read() as session:
         the_board_tells_the_story(board_of(session, made))
         what_is_past_holds_together(session, made)
@@ -140,25 +165,11 @@ def nothing_waits_that_should_be_done(session, made):
     assert audit.verify(session, session.scalars(select(Clinic.id)).one()).faults == ()
 
 
-def test_it_is_the_same_every_time_for_the_same_day(sqlite_url):
+def test_it_is_the_same_every_time_for_the_same_day(demonstration, sqlite_url):
+    made, _url = demonstration
+    first = _content(made)
     db.configure(sqlite_url)
-    first = _content(make())
-    with db.engine().begin() as connection:
-        connection.execute(text("PRAGMA foreign_keys=OFF"))
-    _wipe()
     assert _content(make()) == first
-
-
-def _wipe():
-    from sqlalchemy import MetaData
-
-    from tests.conftest import upgrade
-
-    tables = MetaData()
-    with db.engine().begin() as connection:
-        tables.reflect(connection)
-        tables.drop_all(connection)
-    upgrade(str(db.engine().url))
 
 
 def _content(made):
@@ -201,17 +212,15 @@ def test_on_a_closed_day_it_is_the_next_one(sqlite_url):
         assert settings.of_clinic(session, desk(session).clinic_id)
 
 
-def test_nothing_is_ever_sent_from_its_database(sqlite_url, tmp_path):
+def test_nothing_is_ever_sent_from_its_database(demonstration, tmp_path):
     """Not even by a worker of a real installation that somebody lets loose on it."""
-    engine = db.configure(sqlite_url)
-    made = make()
+    made, url = demonstration
     now = made.at + timedelta(days=1)
     mail = {"mail_host": "127.0.0.1", "mail_port": 1, "mail_from": "visits@clinic.example"}
-    config = Config(secret_key=KEY.decode() + "abcdefghijklmnop", database_url=sqlite_url, folder=tmp_path, **mail)
+    config = Config(secret_key=KEY.decode() + "abcdefghijklmnop", database_url=url, folder=tmp_path, **mail)
     with db.read() as session:
         due = select(func.count()).where(Reminder.send_at <= now, Reminder.status == ReminderStatus.SCHEDULED)
         assert session.scalar(due) > 0
     assert not {"accepted", "later"} & set(build(config).tick(now))
     with db.read() as session:
         assert sending.pause(session).for_ever
-    engine.dispose()
