@@ -15,7 +15,7 @@ from tracker.rules.planner import relaxations, wish_prices
 
 @pytest.mark.slow
 @given(requests())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_the_changes_are_those_that_help_and_none_is_larger_than_needed(made):
     clinic, request = made
 
