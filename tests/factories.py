@@ -98,7 +98,7 @@ def make_patient(
         resource = Resource(clinic_id=clinic_id, kind=ResourceKind.PATIENT, name=name)
         session.add(resource)
         session.flush()
-        number = str(resource.id)[:8] + str(resource.id)[-6:]
+        number = str(resource.id)[:4] + str(resource.id)[-10:]  # six digits came twice among five hundred
         session.add(
             Patient(
                 id=resource.id,

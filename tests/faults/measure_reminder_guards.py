@@ -77,7 +77,7 @@ def _measured(new: New) -> dict[str, float]:
         "deadline": fresh(lambda: providers.held(guard="deadline")) - fresh(providers.held),
         "zone": float(hours.run(new(), "UTC", hours.BEGIN[0], guard="zone").wrong),
         "quiet": float(hours.run(new(), "UTC", hours.BEGIN[0], guard="quiet").wrong),
-        "correction": fresh(lambda: changing.race(48, chance, guard="correction").stale),
+        "correction": fresh(lambda: changing.race(96, chance, guard="correction").stale),
         "held": fresh(lambda: changing.race(96, chance, guard="held").stale),
         "consent": fresh(lambda: changing.race(120, chance, guard="consent").after_opt_out),
         "asking": fresh(lambda: outages.down(20, guard="asking").unaccounted),
