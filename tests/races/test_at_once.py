@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests import claims
@@ -124,20 +125,35 @@ def test_a_search_that_was_stopped_proposes_what_it_has_and_loses_nobody(diary):
 
 def one_after_the_other(first: Callable[[Session], Any], second: Callable[[Session], Any]) -> list[str]:
     """Do one thing, and begin the other before it is committed; return what became of each."""
-    done = threading.Event()
+    done, begun = threading.Event(), threading.Event()
 
     def begin() -> None:
         with db.transaction() as session:
             first(session)
             done.set()
-            time.sleep(1)  # the other one waits by now
+            assert begun.wait(PATIENCE)
+            till = time.monotonic() + 1  # what doesn't wait by then never will
+            while not somebody_waits() and time.monotonic() < till:
+                time.sleep(0.02)
 
     def follow() -> None:
         assert done.wait(PATIENCE)
+        begun.set()
         with db.transaction() as session:
             second(session)
 
     return at_once(begin, follow)
+
+
+def somebody_waits() -> bool:
+    """Return whether somebody waits for a lock; on SQLite whoever has begun to write does."""
+    if db.engine().dialect.name == "sqlite":
+        return True
+    with db.read() as session:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(session.scalar(text(waiting)))
 
 
 def booking_of(diary: Diary, name: str) -> Callable[[Session], Any]:
