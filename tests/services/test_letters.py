@@ -147,7 +147,7 @@ def test_after_a_stop_the_newest_of_a_kind_goes_and_the_others_are_accounted_for
     assert first.event is Event.OVERTAKE
     [row] = [row for row in mailroom.messages() if row.purpose == Purpose.FIRST_VISIT]
     with db.transaction() as session:
-        settle(session, Lease(row.id, row.lease_epoch), first, now=now)
+        settle(session, {Lease(row.id, row.lease_epoch): first}, now=now)
     assert mailroom.rows(Task) == [], "what was overtaken asks for no call"
     assert mailroom.plan(house, course, now=now).added == 0, "and isn't written again"
 
