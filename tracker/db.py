@@ -25,9 +25,6 @@ _one_writer = threading.Lock()
 # Seconds to wait for another process's write. SQLite lets whoever came last go first, more or less: of sixteen
 # processes that write without a pause one in twenty-five waited more than ten.
 WAIT = 30
-# Whoever fills SQLite's log up to here writes it back into the file: 64 MB. At its own 4 MB that was one lease of
-# messages in nine, with the same pages over and over; all of 150 leases took a seventh longer.
-_LOG_PAGES = 16_000
 
 
 def configure(url: str) -> Engine:
@@ -63,13 +60,7 @@ def engine() -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not guessed by the driver
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        f"wal_autocheckpoint={_LOG_PAGES}",
-        "foreign_keys=ON",
-        f"busy_timeout={WAIT}000",
-    ):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={WAIT}000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
