@@ -151,6 +151,17 @@ def test_a_message_that_this_database_does_not_know_is_kept_all_the_same(letter)
         assert session.scalar(select(ProviderEvent.reminder_id)) is None
 
 
+def test_a_receipt_that_can_not_be_read_keeps_no_other_from_being_applied(letter):
+    """It is tried for a while, as one that nobody knows."""
+    mailroom.record(letter.lease, TAKEN, now=NOW)
+    with db.transaction() as session:
+        session.add(ProviderEvent(provider="twilio", external_id="SM0", kind="receipt", raw="{", received_at=NOW))
+    assert hear("delivered") == 1
+    assert one(letter).status is ReminderStatus.DELIVERED
+    with db.transaction() as session:
+        assert receipts.apply(session, now=NOW + PATIENCE + timedelta(seconds=1)) == 1
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_word_that_nobody_knows_changes_nothing(letter):
     assert hear("sailed", letter) == 1

@@ -5,6 +5,7 @@ So it is kept as it came, and applied when it can be; a message only ever moves 
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from enum import Enum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from tracker.channels.sms import BAD_NUMBER, STOPPED
@@ -21,6 +23,8 @@ from tracker.rules.delivery import Event
 from tracker.rules.vocabulary import TaskStatus
 from tracker.services import delivery, undelivered
 from tracker.text import gettext as _
+
+_log = logging.getLogger(__name__)
 
 KIND = "receipt"
 AT_ONCE = 200
@@ -84,7 +88,11 @@ def keep(session: Session, told: Told, *, now: datetime) -> bool:
 
 
 def apply(session: Session, *, now: datetime) -> int:
-    """Apply what waits, in the order in which it came; return how many receipts are done with."""
+    """Apply what waits; return how many receipts are done with.
+
+    Of one message in the order in which they came; message by message, so that two who do this at once can't come to
+    the same two messages from two sides.
+    """
     query = (
         select(ProviderEvent)
         .where(ProviderEvent.applied_at.is_(None), ProviderEvent.kind == KIND)
@@ -93,11 +101,24 @@ def apply(session: Session, *, now: datetime) -> int:
         .with_for_update(skip_locked=True)
     )
     untold: list[Reminder] = []
-    done = [event for event in session.scalars(query).all() if _apply(session, event, untold, now)]
+    waiting = sorted(session.scalars(query).all(), key=lambda event: (event.external_id, event.received_at))
+    done = [event for event in waiting if _try(session, event, untold, now)]
     for event in done:
         event.applied_at = now
     undelivered.ask_each(session, untold, now=now)
     return len(done)
+
+
+def _try(session: Session, event: ProviderEvent, untold: list[Reminder], now: datetime) -> bool:
+    event_id, too_old = event.id, event.received_at < now - PATIENCE
+    try:
+        with session.begin_nested():
+            return _apply(session, event, untold, now)
+    except (OperationalError, InterfaceError):  # the database can't answer: nobody's fault
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was: one receipt must not keep others from being applied
+        _log.error("receipt %s can't be applied: %s", event_id, type(error).__name__)
+        return too_old
 
 
 def _apply(session: Session, event: ProviderEvent, untold: list[Reminder], now: datetime) -> bool:
