@@ -100,18 +100,11 @@ class Worker:
                 return counts
 
     def _apply_receipts(self, now: datetime) -> Counter[str]:
-        try:
-            with db.transaction() as session:
-                done = receipts.apply(session, now=now)
-            with db.transaction() as session:
-                heard = answers.catch_up(session, now=now)
-            return +Counter(receipts=done, answers=heard)
-        except Busy:
-            raise
-        except Exception:  # noqa: BLE001 - whatever it was
-            # What a provider says must not keep messages from going out.
-            _log.exception("receipts can't be applied")
-            return Counter()
+        with db.read() as session:
+            texts = answers.left(session, now=now)
+        done = _by_itself(receipts.apply, now=now)
+        heard = sum(_by_itself(answers.catch_up, text, now=now) for text in texts if not self.stopping.is_set())
+        return +Counter(receipts=done, answers=heard)
 
     def _take(self, now: datetime, counts: Counter[str]) -> list[Lease]:
         pulse, leases = None, []
@@ -267,6 +260,19 @@ class Turn:
     gone: Sequence[Ready] = ()
     how: str = ""
     marked: Ready | None = None
+
+
+def _by_itself(do: Callable[..., int], *what: object, now: datetime) -> int:
+    """Do what comes from outside, in a transaction of its own; return how many are done with.
+
+    What fails is tried again the next time: it must keep neither the rest waiting nor messages from going out.
+    """
+    try:
+        with db.transaction() as session:
+            return do(session, *what, now=now)
+    except Exception as error:  # noqa: BLE001 - whatever it was; its text may quote a patient
+        _log.error("what came from outside waits: %s", type(error).__name__)
+        return 0
 
 
 def _is_over(since: datetime | None, now: datetime) -> bool:

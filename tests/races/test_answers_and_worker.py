@@ -16,14 +16,15 @@ from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import House, make_clinic
 from tests.faults.killed_worker import DESK
+from tests.races.test_at_once import at_once
 from tracker import db
 from tracker.channels.message import End, Message, Outcome
 from tracker.dispatch import Worker
-from tracker.models import ContactPoint, Reminder, Task
+from tracker.models import ContactPoint, Reminder, Task, Visit
 from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import Event
 from tracker.rules.vocabulary import ReminderChannel
-from tracker.services import answers, audit, delivery, letters, receipts
+from tracker.services import answers, audit, clinic, delivery, letters, receipts
 from tracker.services.receipts import Told
 
 PATIENCE = 20  # seconds
@@ -190,3 +191,39 @@ def test_receipts_are_all_applied_before_the_tasks_are_made(house, meeting):
         receipts.apply(session, now=NOW + timedelta(minutes=1))
     assert meeting.over() == ["done"]
     assert {row.status for row in mailroom.messages() if row.id in {one.id for one in rows}} == {"bounced", "delivered"}
+
+
+def test_a_text_that_was_left_over_is_taken_when_the_one_before_it_is_written_down(house, meeting):
+    """Ada's was a question, which is a task; meanwhile a desk has Ben's series in hand, to whom the next is about."""
+    adas, bens = book(house)
+    with db.transaction() as session:
+        for n, body in enumerate(("What about parking?", "I can't come")):
+            sender = {"From": f"+1505555010{n}", "Body": body}
+            answers.keep(session, "twilio", f"SM{n}", sender, now=NOW + timedelta(seconds=n))
+
+    def at_the_desk() -> None:
+        with db.transaction() as session:
+            clinic.lock_course(session, house.coordinator, visit.id)
+            audit.record(session, house.coordinator, "looks after Ben", now=NOW)
+
+    [visit] = [one for one in mailroom.rows(Visit) if one.course_id == bens.course_id]
+    meeting.begin(at_the_desk)
+    counts = Worker({}, DESK, name="racing").tick(NOW + timedelta(hours=1))
+    assert meeting.over() == ["done"]
+    assert counts["answers"] == 2
+    assert {task.patient_id for task in mailroom.rows(Task)} == {adas.patient_id, bens.patient_id}
+
+
+def test_of_many_workers_one_takes_each_text_that_was_left_over(house):
+    book(house)
+    with db.transaction() as session:
+        for n in range(12):
+            sender = {"From": f"+1505555010{n % 2}", "Body": f"Question {n}"}
+            answers.keep(session, "twilio", f"SM{n}", sender, now=NOW)
+    workers, heard = [Worker({}, DESK, name=f"racing {n}") for n in range(3)], list[int]()
+
+    def ticking(worker: Worker) -> Callable[[], None]:
+        return lambda: heard.append(worker.tick(NOW + timedelta(hours=1))["answers"])
+
+    assert at_once(*map(ticking, workers)) == ["done"] * 3
+    assert sum(heard) == len(mailroom.rows(Task)) == 12

@@ -9,8 +9,20 @@ from sqlalchemy import select
 from tests import mailroom
 from tests.conftest import NOW
 from tests.factories import make_clinic
+from tests.faults.killed_worker import DESK
 from tracker import db
-from tracker.models import AuditEntry, ContactPoint, Patient, ProviderEvent, Reminder, Task, Visit, VisitEvent
+from tracker.dispatch import Worker
+from tracker.models import (
+    AuditEntry,
+    AuditHead,
+    ContactPoint,
+    Patient,
+    ProviderEvent,
+    Reminder,
+    Task,
+    Visit,
+    VisitEvent,
+)
 from tracker.rules.cadence import Purpose
 from tracker.rules.gsm import cut
 from tracker.rules.vocabulary import ContactChannel, ReminderChannel, ReminderStatus, TaskStatus
@@ -147,7 +159,7 @@ def test_the_same_text_again_changes_nothing(desk):
     assert desk.apply(event) is None
     assert (desk.said(), desk.tasks(), len(desk.all(AuditEntry))) == before
     with db.read() as session:
-        assert answers.waiting(session) == []
+        assert answers.left(session, now=NOW + DAY) == []
 
 
 @pytest.mark.parametrize("word", ["STOP", "cancel", "Alto.", "Opt-out please"])
@@ -333,6 +345,11 @@ def test_whatever_comes_is_kept_and_no_error(desk, raw):
     assert desk.all(ProviderEvent)[0].applied_at is not None
 
 
+def caught_up() -> int:
+    """Let a worker do what was left over; return how many texts it made something of."""
+    return Worker({}, DESK, name="test").tick(NOW + timedelta(hours=1))["answers"]
+
+
 def test_a_text_that_nothing_can_be_made_of_keeps_no_other_from_being_heard(desk):
     """Whatever fails in the middle of one text: a person gets it as it came, the next one is done."""
     desk.texted()
@@ -340,8 +357,7 @@ def test_a_text_that_nothing_can_be_made_of_keeps_no_other_from_being_heard(desk
         session.merge(desk.house.clinic).zone_name = "Nowhere"  # where no time can be said
         for number, body in enumerate(("C", "STOP")):
             answers.keep(session, "twilio", f"SM{number}", {"From": NUMBER, "Body": body}, now=NOW)
-    with db.transaction() as session:
-        assert answers.catch_up(session, now=NOW + timedelta(hours=1)) == 2
+    assert caught_up() == 2
     assert desk.visits()[0].confirmed_at is None
     assert desk.contact().opted_out_at is not None
     assert [(kind, detail[-3:]) for kind, detail in desk.tasks()] == [("unknown_text", "“C”")]
@@ -365,7 +381,23 @@ def test_a_text_that_the_database_refuses_keeps_no_other_from_being_heard(desk):
                 created_at=NOW,
             )
         )
-    with db.transaction() as session:
-        assert answers.catch_up(session, now=NOW + timedelta(hours=1)) == 2
+    assert caught_up() == 2
     assert desk.contact().opted_out_at is not None
     assert [task for task in desk.tasks() if "Hello?" in task[1]], "a person gets it as it came"
+
+
+def test_a_text_that_not_even_a_person_can_be_given_keeps_no_other_from_being_heard(desk, caplog):
+    """The clinic of the first has lost the end of its audit's chain, so nothing of it can be written down."""
+    other = make_clinic(now=NOW + DAY)
+    ben = mailroom.patient(other, "Ben")
+    with db.transaction() as session:
+        bens = mailroom.number(other, ben, OTHERS)
+        session.add(bens)
+        session.delete(session.get_one(AuditHead, desk.house.clinic.id))
+        for number, sender in enumerate((NUMBER, OTHERS)):
+            answers.keep(session, "twilio", f"SM{number}", {"From": sender, "Body": "STOP"}, now=NOW)
+    assert caught_up() == 1
+    assert desk.contact(bens.id).opted_out_at is not None
+    assert desk.contact().opted_out_at is None
+    assert [event.applied_at is None for event in desk.all(ProviderEvent)] == [True, False], "it is tried again"
+    assert "STOP" not in caplog.text

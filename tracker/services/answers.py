@@ -49,6 +49,7 @@ SAID_AGAIN = timedelta(hours=12)  # "we read your text" is said once in this tim
 # What asks to be confirmed. A "yes" to anything else is for a person.
 ASKS_TO_CONFIRM = frozenset({Purpose.VISIT, Purpose.SAME_DAY, Purpose.FIRST_VISIT, Purpose.ITINERARY, Purpose.CHANGED})
 STALE = timedelta(minutes=1)  # until then the web request that kept a text may still be at it
+TEXTS = 100  # left over, that one tick takes
 MOST = 1600  # characters that providers pass on
 
 
@@ -103,25 +104,31 @@ def keep(session: Session, provider: str, external_id: str, raw: Mapping[str, st
     return session.scalars(select(ProviderEvent).where(*it)).one()
 
 
-def waiting(session: Session, *, limit: int = 100) -> list[ProviderEvent]:
-    """Return texts that came and of which nothing was made yet, the oldest first."""
-    query = select(ProviderEvent).where(ProviderEvent.kind == KIND, ProviderEvent.applied_at.is_(None))
-    return list(session.scalars(query.order_by(ProviderEvent.received_at, ProviderEvent.id).limit(limit)))
+def left(session: Session, *, now: datetime) -> list[UUID]:
+    """Return the texts that were kept and no more, because whoever kept them failed or died, the oldest first."""
+    alone = (ProviderEvent.kind == KIND, ProviderEvent.applied_at.is_(None), ProviderEvent.received_at < now - STALE)
+    query = select(ProviderEvent.id).where(*alone).order_by(ProviderEvent.received_at, ProviderEvent.id)
+    return list(session.scalars(query.limit(TEXTS)))
 
 
-def catch_up(session: Session, *, now: datetime) -> int:
-    """Do what texts ask for that were kept and no more, because whoever kept them failed or died; return how many."""
-    left = [event for event in waiting(session) if event.received_at < now - STALE]
-    for event in left:
-        try:
-            with session.begin_nested():
-                text(session, event, now=now)
-        except (OperationalError, InterfaceError):  # the database can't answer: the text is done later
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it was: one text must not keep others from being heard
-            _log.error("text %s is given to a person as it came: %s", event.id, type(error).__name__)
-            _give_raw(session, event, now)
-    return len(left)
+def catch_up(session: Session, event_id: UUID, *, now: datetime) -> bool:
+    """Do what one of those asks for; return whether it was left to us.
+
+    Each in a transaction of its own: a text may end at the end of an audit chain, after which nothing may be locked.
+    """
+    free = select(ProviderEvent).where(ProviderEvent.id == event_id, ProviderEvent.applied_at.is_(None))
+    event = session.scalar(free.with_for_update(skip_locked=True))
+    if event is None:  # another worker was here, or is just now
+        return False
+    try:
+        with session.begin_nested():
+            text(session, event, now=now)
+    except (OperationalError, InterfaceError):  # the database can't answer: the text is done later
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was: somebody reads it
+        _log.error("text %s is given to a person as it came: %s", event_id, type(error).__name__)
+        _give_raw(session, event, now)
+    return True
 
 
 def _give_raw(session: Session, event: ProviderEvent, now: datetime) -> None:
