@@ -140,8 +140,7 @@ def _clear(now: datetime) -> None:
 
 
 def _digests(now: datetime) -> None:
-    with db.transaction() as session:
-        daily.digests(session, now=now)
+    each_clinic(daily.digests, now)
 
 
 def _proof(now: datetime) -> None:
@@ -153,8 +152,29 @@ def _proof(now: datetime) -> None:
 
 def _calls(now: datetime) -> None:
     with db.transaction() as session:
-        if daily.begin(session, "calls", _slot(now), now=now):
-            drivers.ask_to_call(session, now=now)
+        mine = daily.begin(session, "calls", _slot(now), now=now)
+    if mine:
+        each_clinic(drivers.ask_to_call, now)
+
+
+def each_clinic(do: Callable[..., int], now: datetime) -> int:
+    """Do something for each clinic in a transaction of its own, so that a broken one keeps no other from it.
+
+    Returns:
+        What it came to in all.
+    """
+    with db.read() as session:
+        clinics = daily.clinics(session)
+    count = 0
+    for clinic_id in clinics:
+        try:
+            with db.transaction() as session:
+                count += do(session, clinic_id, now=now)
+        except Busy:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was
+            _log.error("%s of clinic %s failed: %s", do.__name__, clinic_id, type(error).__name__)
+    return count
 
 
 def _slot(now: datetime) -> str:

@@ -11,10 +11,11 @@ from tests.factories import COTTONWOOD, make_clinic
 from tests.mail_server import mail_server
 from tests.worker.test_tick import worker
 from tracker import db
-from tracker.models import Reminder, Task, UserAccount
+from tracker.models import Reminder, Setting, Task, UserAccount
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import ReminderStatus, Role, TaskStatus
 from tracker.services import accounts, daily, followup, settings
+from tracker.worker import ONCE_A_PERIOD, each_clinic
 
 HALF_PAST_SEVEN = NOW - timedelta(hours=1, minutes=30)  # NOW is Monday, 9:00
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -47,8 +48,7 @@ def ask(house, name="Ada Lovelace", role=Role.COORDINATOR, *, owner=None, due=NO
 
 
 def run(now: datetime = HALF_PAST_SEVEN) -> int:
-    with db.transaction() as session:
-        return daily.digests(session, now=now)
+    return each_clinic(daily.digests, now)
 
 
 def rows() -> list[Reminder]:
@@ -104,6 +104,19 @@ def test_each_clinic_has_its_own(house):
     ask(house)
     ask(make_clinic(COTTONWOOD), "Grace Hopper")
     assert run() == 2
+
+
+def test_one_broken_clinic_keeps_no_other_from_its_own(house, caplog):
+    """Of three the second has a setting that can't be read."""
+    houses = [house, make_clinic(COTTONWOOD), make_clinic(COTTONWOOD)]
+    for number, one in enumerate(houses):
+        ask(one, f"Ada {number}")
+    with db.transaction() as session:
+        key = {"clinic_id": houses[1].clinic.id, "key": "digest.at"}
+        session.add(Setting(**key, value="nonsense", changed_at=NOW))
+    ONCE_A_PERIOD["digests"](HALF_PAST_SEVEN)
+    assert {row.clinic_id for row in rows()} == {houses[0].clinic.id, houses[2].clinic.id}
+    assert str(houses[1].clinic.id) in caplog.text
 
 
 def test_it_says_how_much_and_whose_and_names_nobody(house):

@@ -12,6 +12,7 @@ from tracker import db
 from tracker.models import Task, Visit
 from tracker.rules.vocabulary import TaskStatus, VisitStatus
 from tracker.services import drivers, telling
+from tracker.worker import ONCE_A_PERIOD, each_clinic
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FIRST, SECOND = NOW + 3 * DAY, NOW + 5 * DAY
@@ -27,8 +28,7 @@ def house(database):
 
 def ask(now) -> int:
     """Look whose driver isn't known."""
-    with db.transaction() as session:
-        return drivers.ask_to_call(session, now=now)
+    return each_clinic(drivers.ask_to_call, now)
 
 
 def tasks() -> list[Task]:
@@ -50,6 +50,18 @@ def test_a_day_before_and_no_earlier_and_once(house):
     [task] = tasks()
     assert (task.visit_id, task.due_at) == (first().id, FIRST - DAY + 4 * HOUR)
     assert task.detail == "Visit Thu, Mar 5, 9:00 AM"
+
+
+def test_one_broken_clinic_keeps_no_other_from_its_calls(house, caplog):
+    """Of three the first is where no time can be said."""
+    others = [make_clinic(), make_clinic()]
+    for number, one in enumerate(others):
+        mailroom.series(one, mailroom.patient(one, f"Ben {number}"), FIRST)
+    with db.transaction() as session:
+        session.merge(house.clinic).zone_name = "Nowhere"
+    ONCE_A_PERIOD["calls"](FIRST - DAY)
+    assert {task.clinic_id for task in tasks()} == {one.clinic.id for one in others}
+    assert str(house.clinic.id) in caplog.text
 
 
 def test_a_call_that_was_made_is_not_asked_for_again(house):

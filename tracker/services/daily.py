@@ -1,6 +1,7 @@
 """What is done once a period, by whichever of many workers comes first."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -26,14 +27,18 @@ def begin(session: Session, name: str, period: str, *, now: datetime) -> bool:
     )
 
 
-def digests(session: Session, *, now: datetime) -> int:
-    """Write the staff's lists of the day of each clinic whose hour has come; return how many."""
-    count = 0
-    for clinic in session.scalars(select(Clinic).order_by(Clinic.id)):
-        send_at = digest.hour(session, clinic, now=now)
-        if send_at and begin(session, f"digest {clinic.id}", f"{send_at.astimezone(clinic.zone):%Y-%m-%d}", now=now):
-            count += digest.plan(session, clinic, send_at, now=now)
-    return count
+def clinics(session: Session) -> list[UUID]:
+    """Return each clinic of the installation."""
+    return list(session.scalars(select(Clinic.id).order_by(Clinic.id)))
+
+
+def digests(session: Session, clinic_id: UUID, *, now: datetime) -> int:
+    """Write the staff's lists of the day of a clinic, once its hour has come; return how many."""
+    clinic = session.get_one(Clinic, clinic_id)
+    send_at = digest.hour(session, clinic, now=now)
+    if send_at and begin(session, f"digest {clinic.id}", f"{send_at.astimezone(clinic.zone):%Y-%m-%d}", now=now):
+        return digest.plan(session, clinic, send_at, now=now)
+    return 0
 
 
 def clear(session: Session, *, now: datetime) -> None:

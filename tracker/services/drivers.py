@@ -45,24 +45,25 @@ def confirm(session: Session, actor: Actor, visit_id: UUID, *, now: datetime) ->
     return visit
 
 
-def ask_to_call(session: Session, *, now: datetime) -> int:
-    """Give the desk a call for each visit of the next day whose driver isn't known; return how many are new.
+def ask_to_call(session: Session, clinic_id: UUID, *, now: datetime) -> int:
+    """Give a clinic's desk a call for each visit of the next day whose driver isn't known; return how many are new.
 
     Asked again it is the same task, done or not; a visit at another time is another one.
     """
     query = select(Visit).where(
+        Visit.clinic_id == clinic_id,
         Visit.status == VisitStatus.BOOKED,
         Visit.starts_at > now,
         Visit.starts_at <= now + DRIVER_WANTED,
         Visit.driver_confirmed_at.is_(None),
         Visit.lost_at.is_(None),
     )
-    visits = {_key(visit): visit for visit in session.scalars(query.order_by(Visit.clinic_id, Visit.starts_at))}
+    visits = {_key(visit): visit for visit in session.scalars(query.order_by(Visit.starts_at))}
     known = select(Task.key).where(Task.key.in_(visits), Task.status != TaskStatus.CANCELLED)
     missing = visits.keys() - set(session.scalars(known)) if visits else set()
     for key, visit in visits.items():
         if key in missing:
-            place = clinic.info(session, visit.clinic_id)
+            place = clinic.info(session, clinic_id)
             detail = _("Visit %(when)s", when=say_instant(visit.starts_at, place.zone, place.country))
             due_at = min(visit.starts_at, now + CALL_WITHIN)
             wanted = followup.Ask(DRIVER_CALL, key, Role.COORDINATOR, due_at, detail)
