@@ -4,21 +4,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import format_datetime, formataddr
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 from tracker.rules.gsm import Cut, fit
 
-# A header that is folded inside an address is read by nobody: only encoded words are folded.
-_WIRE = SMTP.clone(cte_type="7bit", max_line_length=998)
+_LONGEST_LINE = 998  # RFC 5322 §2.1.1
+# The older half of the standard library's e-mail: the newer one parses every header that it is given, and takes three
+# times as long for a message. A header that is folded inside an address is read by nobody: only encoded words are.
+_WIRE = compat32.clone(linesep="\r\n", cte_type="7bit", max_line_length=_LONGEST_LINE, mangle_from_=False)
+_QUOTED = Charset("utf-8")
+_QUOTED.body_encoding = QP
 _LONGEST_SAID = 300
 LONGEST_TEXT = 1600  # characters: what Twilio takes, about ten segments
-# Header values are constants, checked addresses, and the clinic's name. Python 3.11's EmailMessage decodes an encoded
-# word in any of them, line breaks included (CVE-2024-6923), so none may look like one.
+# Header values are constants, checked addresses, and the clinic's name. What looks like an encoded word is decoded by
+# whoever reads it, line breaks included, so none may.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]|=\?")
 _LINK = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]{1,400}")
 _METHOD = re.compile(rb"^METHOD:([A-Z]+)\r?$", re.MULTILINE)
@@ -48,32 +56,6 @@ class Message:
     epoch: int = 0  # of the lease it leaves under: with the id, a receipt tells which try it speaks of
     useful_until: datetime | None = None  # a provider that still has it then shall throw it away
 
-    def as_email(self) -> EmailMessage:
-        """Return the message as it goes over the wire.
-
-        Raises:
-            ValueError: A header would carry a line break, an encoded word or no plain address. Nothing is sent then.
-        """
-        headers = {
-            "From": Address(_safe(self.sender_name), addr_spec=plain_address(self.sender)),
-            "To": Address(addr_spec=plain_address(self.recipient)),
-            "Subject": _safe(self.subject),
-            "Message-ID": f"<{self.id}@{self.sender.rpartition('@')[2]}>",
-            "Date": self.written_at,
-            # No answers from holiday notices, please.
-            "Auto-Submitted": "auto-generated",
-        }
-        if self.unsubscribe is not None:
-            headers["List-Unsubscribe"] = f"<{_link(self.unsubscribe)}>"
-            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        email = EmailMessage(policy=SMTP)
-        for name, value in headers.items():
-            email[name] = value
-        email.set_content(self.text)
-        email.add_alternative(self.html, subtype="html")
-        _add_calendars(email, self.calendars)
-        return email
-
     def as_text(self) -> Cut:
         """Return the text as it goes to a telephone, in as few segments as it can be said in.
 
@@ -87,26 +69,68 @@ class Message:
         return fit(self.short)
 
     def as_bytes(self) -> bytes:
-        """Return the e-mail as it goes over the wire. Raises ValueError as `as_email` does."""
-        return self.as_email().as_bytes(policy=_WIRE)
+        """Return the e-mail as it goes over the wire: seven bits, lines of at most 998.
+
+        Raises:
+            ValueError: A header would carry a line break, an encoded word or no plain address. Nothing is sent then.
+        """
+        headers = self._headers()
+        words = MIMEMultipart("alternative", None, (_text(self.text, "plain"), _text(self.html, "html")))
+        email = _with_calendars(words, self.calendars) if self.calendars else words
+        for name, value in headers.items():
+            email[name] = value
+        return email.as_bytes(policy=_WIRE)
+
+    def _headers(self) -> dict[str, str]:
+        name, sender = _safe(self.sender_name), plain_address(self.sender)
+        one_click = {} if self.unsubscribe is None else _one_click(self.unsubscribe)
+        return {
+            "From": formataddr((name, sender)) if name.isascii() else f"{_encoded(name)} <{sender}>",
+            "To": plain_address(self.recipient),
+            "Subject": _encoded(_safe(self.subject)),
+            "Message-ID": f"<{self.id}@{sender.rpartition('@')[2]}>",
+            "Date": format_datetime(self.written_at),
+            # No answers from holiday notices, please.
+            "Auto-Submitted": "auto-generated",
+            **one_click,
+        }
 
 
-def _add_calendars(email: EmailMessage, calendars: Sequence[bytes]) -> None:
+def _one_click(where: str) -> dict[str, str]:
+    return {"List-Unsubscribe": f"<{_link(where)}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def _encoded(value: str) -> str:
+    """Return a header's words in seven bits, in encoded words of at most 75 characters (RFC 2047 §2)."""
+    return value if value.isascii() else Header(value, "utf-8", maxlinelen=75).encode(linesep="\r\n")
+
+
+def _text(content: str, subtype: str) -> MIMEText:
+    plain = content.isascii() and max(map(len, content.split("\n"))) <= _LONGEST_LINE
+    return MIMEText(content, subtype, "us-ascii" if plain else _QUOTED)  # type: ignore[arg-type] # it takes both
+
+
+def _with_calendars(words: MIMEMultipart, calendars: Sequence[bytes]) -> MIMEMultipart:
     """Add calendar files where the common clients look for them.
 
     Outlook and Gmail offer to add what is an alternative to the words; Apple Mail and telephones open attachments. So
     the first is both. A part says by which method, as its file does (RFC 6047 §2.4): clients go by the part.
     """
-    for number, calendar in enumerate(calendars):
-        says = _METHOD.search(calendar)
-        method = {"method": says[1].decode()} if says else {}
-        name = f"invite-{number + 1}.ics" if number else "invite.ics"
-        if number:
-            email.add_attachment(calendar, maintype="text", subtype="calendar", filename=name, params=method)
-        else:
-            email.add_alternative(calendar.decode(), subtype="calendar", params=method)
-            # Of another type, or some would take it for a second invitation.
-            email.add_attachment(calendar, maintype="application", subtype="ics", filename=name)
+    first, *others = map(_calendar, calendars)
+    words.attach(first)
+    # Of another type, or some would take it for a second invitation.
+    same = MIMEApplication(calendars[0], "ics")
+    for number, part in enumerate((same, *others), 1):
+        name = f"invite-{number}.ics" if number > 1 else "invite.ics"
+        part.add_header("Content-Disposition", "attachment", filename=name)
+    return MIMEMultipart("mixed", None, (words, same, *others))
+
+
+def _calendar(file: bytes) -> MIMEText:
+    part = MIMEText(file.decode(), "calendar", "utf-8")
+    if says := _METHOD.search(file):
+        part.set_param("method", says[1].decode())
+    return part
 
 
 def _safe(value: str) -> str:

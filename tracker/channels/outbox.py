@@ -17,7 +17,7 @@ class Outbox:
     def send(self, message: Message) -> Outcome:
         """Keep it."""
         if not self._texts:
-            self._keep(message, message.as_email().as_string())
+            self._keep(message, message.as_bytes().decode("ascii"))
             return Outcome(End.ACCEPTED, "outbox")
         text = message.as_text()
         self._keep(message, f"From: {message.sender}\nTo: {message.recipient}\n\n{text.text}\n")
