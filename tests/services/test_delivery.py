@@ -177,6 +177,14 @@ def test_a_zombie_that_comes_back_changes_nothing_but_its_own_attempt(letter):
     assert [attempt.outcome for attempt in mailroom.rows(Attempt)] == [AttemptOutcome.ACCEPTED]
 
 
+def test_what_is_recorded_twice_is_as_it_was_the_first_time(letter):
+    """The database had it, and its answer was lost."""
+    mailroom.mark(letter, now=NOW)
+    for minute in (0, 1):
+        mailroom.record(letter.lease, Result(AttemptOutcome.ACCEPTED, "dot"), now=NOW + timedelta(minutes=minute))
+    assert [attempt.ended_at for attempt in mailroom.rows(Attempt)] == [NOW]
+
+
 def test_what_was_refused_for_now_is_tried_again_later(letter):
     mailroom.mark(letter, now=DUE)
     mailroom.record(letter.lease, DEFERRED, now=DUE)

@@ -21,7 +21,6 @@ from tracker.models import (
     ContactPoint,
     ProviderState,
     Reminder,
-    ReminderEvent,
     Sending,
     Visit,
     VisitEvent,
@@ -404,10 +403,8 @@ def test_a_visits_messages_and_answers_are_one_story(house, browser, course):
         row = next(row for row in mailroom.messages() if row.purpose == Purpose.VISIT and row.visit_id == visit.id)
         point = session.query(ContactPoint).one()
         when = NOW + timedelta(hours=1)
-        told = {"clinic_id": house.clinic.id, "reminder_id": row.id, "at": when, "status": ReminderStatus.ACCEPTED}
         tried = {"clinic_id": house.clinic.id, "reminder_id": row.id, "address": point.address, "started_at": when}
         session.add(Attempt(**tried, lease_epoch=1, ended_at=when, outcome=AttemptOutcome.ACCEPTED))
-        session.add(ReminderEvent(**told, event="accept", detail=""))
         said = {"kind": "confirmed", "occurred_at": when + DAY, "entered_at": when + DAY, "detail": "by text"}
         session.add(VisitEvent(clinic_id=house.clinic.id, visit_id=visit.id, **said))
         visit_id = visit.id

@@ -15,9 +15,9 @@ from tracker.channels.smtp import Server, Smtp
 from tracker.compose import Desk
 from tracker.config import Config
 from tracker.dispatch import Worker
-from tracker.models import Attempt, ContactPoint, OutboxMessage, ReminderEvent, Task, Visit, WorkerHeartbeat
+from tracker.models import Attempt, ContactPoint, OutboxMessage, Task, Visit, WorkerHeartbeat
 from tracker.rules.cadence import Purpose
-from tracker.rules.vocabulary import ReminderChannel, ReminderStatus, VisitStatus
+from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus, VisitStatus
 from tracker.services import links
 from tracker.worker import build
 
@@ -257,9 +257,8 @@ def test_without_a_mail_server_what_is_too_late_becomes_a_task(course):
 def test_each_sending_is_in_the_history(course):
     with mail_server() as (_, port):
         worker(port).tick(NOW)
-    assert [attempt.address for attempt in mailroom.rows(Attempt)] == ["ada@example.org"]
-    said = [(event.event, event.status, event.detail) for event in mailroom.rows(ReminderEvent)]
-    assert said == [("accept", ReminderStatus.ACCEPTED, "dot: 250 OK")]
+    said = [(attempt.address, attempt.outcome, attempt.detail) for attempt in mailroom.rows(Attempt)]
+    assert said == [("ada@example.org", AttemptOutcome.ACCEPTED, "dot: 250 OK")]
 
 
 def test_a_tick_says_that_the_worker_is_alive(course):

@@ -20,7 +20,7 @@ from tracker.rules.gsm import Cut, fit
 _LONGEST_LINE = 998  # RFC 5322 §2.1.1
 # The older half of the standard library's e-mail: the newer one parses every header that it is given, and takes three
 # times as long for a message. A header that is folded inside an address is read by nobody: only encoded words are.
-_WIRE = compat32.clone(linesep="\r\n", cte_type="7bit", max_line_length=_LONGEST_LINE, mangle_from_=False)
+_WIRE = compat32.clone(linesep="\r\n", cte_type="7bit", max_line_length=_LONGEST_LINE)
 _QUOTED = Charset("utf-8")
 _QUOTED.body_encoding = QP
 _LONGEST_SAID = 300

@@ -67,7 +67,7 @@ class Reminder(Base):
 
 
 class ReminderEvent(Base):
-    """What became of a message, for a person to read; that it was to leave is its attempt. Only ever added to."""
+    """What became of a message, for a person to read; that it left and was taken is its attempt. Only ever added to."""
 
     __tablename__ = "reminder_event"
     __table_args__ = (Index("ix_reminder_event_reminder", "reminder_id", "at"),)
@@ -83,7 +83,10 @@ class ReminderEvent(Base):
 
 
 class Attempt(Base):
-    """One try to send a reminder, written before the network is touched: to whom, when, and why by this way."""
+    """One try to send a reminder, written before the network is touched: to whom, when, and why by this way.
+
+    What it began with is kept as written, and that it was taken.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -197,6 +200,8 @@ never_change(ReminderEvent.__table__)
 never_change(
     Attempt.__table__,
     "UPDATE",
-    when="NEW.address <> OLD.address OR NEW.why <> OLD.why OR NEW.started_at <> OLD.started_at",
+    when="NEW.address <> OLD.address OR NEW.why <> OLD.why OR NEW.started_at <> OLD.started_at"
+    " OR (OLD.outcome = 'accepted' AND (NEW.outcome <> OLD.outcome OR NEW.detail <> OLD.detail"
+    " OR NEW.ended_at IS NULL OR NEW.ended_at <> OLD.ended_at))",
 )
 never_change(Attempt.__table__, "DELETE")

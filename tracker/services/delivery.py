@@ -74,7 +74,7 @@ def change(
     """Move messages along `event`; those in a state it doesn't lead from stay as they are. The only place that does.
 
     What moved is in the history, which nobody can change, with `detail` (or the reason) and who did it; that a
-    message was about to leave is what its attempt says.
+    message was about to leave, and was taken, is what its attempt says.
 
     Returns:
         The messages that moved.
@@ -294,9 +294,7 @@ def record(session: Session, lease: Lease, result: Result, *, now: datetime, cha
     said = {"came_to": result.outcome, "said": result.detail, "now": now}
     session.connection().execute(_END, ids | said | {"name": result.external_id, "parts": result.segments})
     if result.outcome is AttemptOutcome.ACCEPTED:
-        row = session.connection().execute(_ACCEPT, ids | {"now": now}).one_or_none()
-        if row:
-            _tell(session, [(row.clinic_id, lease.reminder_id)], Event.ACCEPT, result.detail, now=now)
+        session.connection().execute(_ACCEPT, ids | {"now": now})
         return
     marked = select(Reminder).where(*_mine(lease), Reminder.status == ReminderStatus.SENDING)
     for short in session.scalars(marked).all():
@@ -306,7 +304,7 @@ def record(session: Session, lease: Lease, result: Result, *, now: datetime, cha
 _THIS = (Attempt.reminder_id == bindparam("of"), Attempt.lease_epoch == bindparam("epoch"))
 _END = (
     update(Attempt)
-    .where(*_THIS)
+    .where(*_THIS, Attempt.outcome != AttemptOutcome.ACCEPTED)  # written down, and the answer of the database was lost
     .values(
         outcome=bindparam("came_to", type_=Attempt.outcome.type),
         detail=bindparam("said"),
@@ -316,10 +314,8 @@ _END = (
         segments=func.coalesce(bindparam("parts"), Attempt.segments),
     )
 )
-_ACCEPT = (
-    _moving(Event.ACCEPT, Reminder.id == bindparam("of"), Reminder.lease_epoch == bindparam("epoch"))
-    .values(changed_at=_NOW, reason="")
-    .returning(Reminder.clinic_id)
+_ACCEPT = _moving(Event.ACCEPT, Reminder.id == bindparam("of"), Reminder.lease_epoch == bindparam("epoch")).values(
+    changed_at=_NOW, reason=""
 )
 
 

@@ -129,7 +129,7 @@ def _line(story: _Story, line: Happened) -> Happened:
 
 
 def _tried(attempt: Attempt) -> Happened:
-    """Say what is known of a try that no event speaks of: it isn't over, or is from before there were events."""
+    """Say what is known of a try that no event speaks of: it isn't over, or was taken."""
     if attempt.ended_at is None:
         kind, at = Event.MARK, attempt.started_at
     else:
