@@ -88,7 +88,9 @@ def how_are_you(course):
     return own, reminder.asks_how
 
 
-@pytest.mark.parametrize("status", [ReminderStatus.FAILED, ReminderStatus.BOUNCED, ReminderStatus.SUPPRESSED])
+@pytest.mark.parametrize(
+    "status", [ReminderStatus.FAILED, ReminderStatus.BOUNCED, ReminderStatus.SUPPRESSED, ReminderStatus.EXPIRED]
+)
 def test_a_check_in_goes_by_itself_when_the_reminder_that_asks_reached_nobody(house, status, caplog):
     course = mailroom.series(house, mailroom.patient(house, "Ada"), *VISITS)
     mailroom.change_visit(house, course, now=VISITS[0] + timedelta(hours=3), status=VisitStatus.DISCHARGED)
