@@ -300,6 +300,17 @@ def test_an_unknown_number_is_kept_raw_and_somebody_looks(desk):
     assert len(desk.all(Task)) == 1
 
 
+def test_a_number_that_a_patient_had_is_known_where_she_is(desk):
+    """Whoever has her old number now says that it is wrong: her clinic hears of it, and no other."""
+    second = Desk()
+    points = [one.texts(one.ada, OTHERS) for one in (second, desk)]
+    with db.transaction() as session:
+        for ago, point in enumerate(points):
+            session.get_one(ContactPoint, point).ended_at = NOW - ago * DAY
+    desk.write("Wrong number", sender=OTHERS)
+    assert [task.clinic_id for task in desk.all(Task)] == [second.house.clinic.id]
+
+
 def test_two_with_one_number_are_told_apart_by_a_person(desk):
     ben = mailroom.patient(desk.house, "Ben")
     bens = desk.texts(ben)
@@ -361,6 +372,16 @@ def test_a_text_that_nothing_can_be_made_of_keeps_no_other_from_being_heard(desk
     assert desk.visits()[0].confirmed_at is None
     assert desk.contact().opted_out_at is not None
     assert [(kind, detail[-3:]) for kind, detail in desk.tasks()] == [("unknown_text", "“C”")]
+
+
+def test_what_nothing_can_be_made_of_is_read_in_the_patients_own_clinic(desk):
+    second = Desk()
+    with db.transaction() as session:
+        session.merge(second.house.clinic).zone_name = "Nowhere"
+        session.get_one(ContactPoint, second.point).address = OTHERS
+        answers.keep(session, "twilio", "SM1", {"From": OTHERS, "Body": "Can't come"}, now=NOW)
+    assert caught_up() == 1
+    assert [task.clinic_id for task in desk.all(Task)] == [second.house.clinic.id]
 
 
 def test_a_text_that_the_database_refuses_keeps_no_other_from_being_heard(desk):

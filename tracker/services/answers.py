@@ -49,7 +49,6 @@ SAID_AGAIN = timedelta(hours=12)  # "we read your text" is said once in this tim
 # What asks to be confirmed. A "yes" to anything else is for a person.
 ASKS_TO_CONFIRM = frozenset({Purpose.VISIT, Purpose.SAME_DAY, Purpose.FIRST_VISIT, Purpose.ITINERARY, Purpose.CHANGED})
 STALE = timedelta(minutes=1)  # until then the web request that kept a text may still be at it
-TEXTS = 100  # left over, that one tick takes
 MOST = 1600  # characters that providers pass on
 
 
@@ -108,7 +107,7 @@ def left(session: Session, *, now: datetime) -> list[UUID]:
     """Return the texts that were kept and no more, because whoever kept them failed or died, the oldest first."""
     alone = (ProviderEvent.kind == KIND, ProviderEvent.applied_at.is_(None), ProviderEvent.received_at < now - STALE)
     query = select(ProviderEvent.id).where(*alone).order_by(ProviderEvent.received_at, ProviderEvent.id)
-    return list(session.scalars(query.limit(TEXTS)))
+    return list(session.scalars(query.limit(100)))
 
 
 def catch_up(session: Session, event_id: UUID, *, now: datetime) -> bool:
@@ -134,7 +133,7 @@ def catch_up(session: Session, event_id: UUID, *, now: datetime) -> bool:
 def _give_raw(session: Session, event: ProviderEvent, now: datetime) -> None:
     session.execute(update(ProviderEvent).where(ProviderEvent.id == event.id).values(applied_at=now))
     said = inbound(event.raw)
-    for clinic_id in _receivers(session):
+    for clinic_id in _receivers(session, said.sender):
         _ask_who(session, _Came(event, said, keywords.read(said.body), now), clinic_id, ())
 
 
@@ -363,7 +362,7 @@ def _task(came: _Came, kind: str, clinic_id: UUID, detail: str) -> Task:
 
 def _from_nobody(session: Session, came: _Came, patients: Sequence[Patient]) -> str | None:
     """Give a person what no one patient can be found for: the number is unknown, or several have it."""
-    clinics = sorted({patient.clinic_id for patient in patients}) or _receivers(session)
+    clinics = sorted({patient.clinic_id for patient in patients}) or _receivers(session, came.said.sender)
     settled = came.read.whole and came.read.said in (Said.STOP, Said.START, Said.HELP)
     for clinic_id in () if settled else clinics:
         names = [f"{one.given_name} {one.family_name}" for one in patients if one.clinic_id == clinic_id]
@@ -373,9 +372,13 @@ def _from_nobody(session: Session, came: _Came, patients: Sequence[Patient]) -> 
     return None
 
 
-def _receivers(session: Session) -> list[UUID]:
-    """Return whose a stranger is: of clinics that share an installation, the first looks after them."""
-    return list(session.scalars(select(Clinic.id).order_by(Clinic.created_at, Clinic.id).limit(1)))
+def _receivers(session: Session, number: str) -> list[UUID]:
+    """Return whose a text is: of the clinics that have its number, else of the one that had it, else of the first."""
+    # The number that is written to says nothing: clinics that share an installation share it.
+    have = {point.clinic_id for point in _points(session, number)}
+    had = select(ContactPoint.clinic_id).where(ContactPoint.address == number).order_by(ContactPoint.ended_at.desc())
+    first = select(Clinic.id).order_by(Clinic.created_at, Clinic.id)
+    return sorted(have) or list(session.scalars(had.limit(1))) or list(session.scalars(first.limit(1)))
 
 
 def _ask_who(session: Session, came: _Came, clinic_id: UUID, names: Sequence[str]) -> None:
