@@ -14,7 +14,7 @@ from tests import claims
 from tests.conftest import NOW
 from tests.services.diary import MONDAY, Diary, command, count
 from tracker import db, jobs
-from tracker.errors import Refused, Stale
+from tracker.errors import Invalid, Refused, Stale
 from tracker.models import Closure, Job, Reminder, Shift, Task, Visit
 from tracker.rules.cadence import Purpose
 from tracker.rules.vocabulary import Indication, JobStatus, ReminderStatus
@@ -75,7 +75,7 @@ def at_once(*doings: Callable[[], Any]) -> list[str]:
         try:
             doings[number]()
             ends[number] = "done"
-        except (Refused, Stale) as answer:
+        except (Invalid, Refused, Stale) as answer:
             ends[number] = str(answer)
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(len(doings))]

@@ -11,6 +11,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tracker.errors import Invalid, Refused
@@ -146,7 +147,7 @@ def add(session: Session, actor: Actor, new: AddUser, password: str, *, now: dat
     """
     email = new.email.lower()
     if account(session, email):
-        raise Invalid({"email": _("Somebody signs in with this address already. Enter another.")})
+        raise _taken()
     _check_password(session, password, actor.clinic_id, new.name, email)
     added = UserAccount(
         clinic_id=actor.clinic_id,
@@ -158,9 +159,16 @@ def add(session: Session, actor: Actor, new: AddUser, password: str, *, now: dat
         created_at=now,
     )
     session.add(added)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:  # somebody else added it this very moment
+        raise (_taken() if "email" in str(error.orig) else error) from None
     audit.record(session, actor, "user added", subject=f"user {added.id} as {new.role}", now=now)
     return added
+
+
+def _taken() -> Invalid:
+    return Invalid({"email": _("Somebody signs in with this address already. Enter another.")})
 
 
 def set_digest(session: Session, actor: Actor, *, wanted: bool, now: datetime) -> None:
