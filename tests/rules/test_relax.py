@@ -161,3 +161,14 @@ def test_everything_is_free_again_when_the_patient_can_come_once_more():
     three = replace(TWO_A_WEEK, visits=3)
 
     assert said(clinic.request(three, arrive_from=time(9))) == ["Fits if the patient can come at 8:00 AM on Wed, Mar 4"]
+
+
+def test_of_several_other_hours_it_is_the_one_nearest_to_the_time_that_must_be():
+    clinic = ClinicWeek(days=3)
+    clinic.take(SAGE, "2026-03-03 08:00", "2026-03-03 17:45")
+    clinic.take(SAGE, "2026-03-04 10:35", "2026-03-04 11:30")
+    two = replace(THREE_A_WEEK, visits=2)
+
+    request = clinic.request(two, preferred_time=time(10), hard=frozenset(Wish))
+
+    assert said(request) == ["Fits if the patient can come at 11:30 AM on Wed, Mar 4"]
