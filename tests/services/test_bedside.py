@@ -385,6 +385,19 @@ def test_the_third_infusion_opens_a_review_and_the_sixth_completes_the_course(ho
         assert session.get_one(Course, course_id).status is CourseStatus.ACTIVE
 
 
+def test_a_third_infusion_that_was_not_over_yet_asks_for_its_review_when_it_is(house, course):
+    course_id, visits = course
+    for visit_id in visits[:3]:
+        with db.read() as session:
+            start = session.get_one(Visit, visit_id).starts_at
+        chair.discharge(house, visit_id, start=start)
+    home = MakeMove(move=Move.DISCHARGE, ticked=chair.ASKED_ALL, driver="Sam")
+    move(house.nurse, visits[2], Move.UNDO, start + minutes(110), reason="Slip")
+    assert [task.status for task in tasks(course_id, "review")] == [TaskStatus.CANCELLED]
+    do(house.nurse, bedside.make_move, visits[2], home, start + minutes(120))
+    assert [task.status for task in tasks(course_id, "review")] == [TaskStatus.CANCELLED, TaskStatus.OPEN]
+
+
 def test_vital_signs_by_planned_set(house, visit_id):
     chair.ready_to_start(house, visit_id)
     move(house.nurse, visit_id, Move.START, NOW + minutes(2))

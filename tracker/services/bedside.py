@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tracker.errors import Refused
@@ -213,10 +213,14 @@ def _open_review(making: _Making) -> None:
     given = sum(visit.status is VisitStatus.DISCHARGED for visit in rows)
     following = next((visit for visit in rows if visit.status is VisitStatus.BOOKED), None)
     if given in making.record.protocol.review_after and following:
-        key = f"{REVIEW}:{making.visit.course_id}:{given}"
+        key = _review(making.visit, given)
         detail = _("After infusion %(n)s: go on, adjust or stop?", n=given)
         wanted = Ask(REVIEW, key, Role.PHYSICIAN, following.starts_at, detail)
         followup.ask(making.session, making.visit, wanted, now=making.now)
+
+
+def _review(visit: Visit, given: int) -> str:
+    return f"{REVIEW}:{visit.course_id}:{given}"
 
 
 def _ask(making: _Making, kind: str, role: Role, within: timedelta) -> None:
@@ -287,6 +291,10 @@ def _take_back(making: _Making, status: VisitStatus) -> None:
         key = f"transferred:{making.visit.id}"
         followup.call_off(making.session, key, making.visit.clinic_id, now=making.now)
     followup.call_off(making.session, followup.to_replace(making.visit.id), making.visit.clinic_id, now=making.now)
+    if status is VisitStatus.DISCHARGED:
+        others = (Visit.course_id == making.visit.course_id, Visit.status == status)
+        given = making.session.scalar(select(func.count()).select_from(Visit).where(*others)) or 0
+        followup.call_off(making.session, _review(making.visit, given + 1), making.visit.clinic_id, now=making.now)
     if status in story.OVER:
         plan_again(making.session, making.actor, making.record, now=making.now)
 
