@@ -7,7 +7,7 @@ from uuid import RFC_4122
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import StatementError, TimeoutError
 
 from tests.conftest import NOW
 from tests.factories import make_clinic
@@ -54,6 +54,17 @@ def test_reading_can_not_write(database):
         session.flush()
     with db.transaction() as session:  # and the connection can write again afterwards
         session.add(cottonwood())
+
+
+@pytest.mark.parametrize("way", [db.read, db.transaction])
+def test_when_no_connection_is_free_in_time_the_database_is_busy(database, way, monkeypatch):
+    monkeypatch.setattr(db.engine().pool, "_timeout", 0.01)
+    with contextlib.ExitStack() as others:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                others.enter_context(db.engine().connect())
+        with pytest.raises(Busy), way() as session:
+            session.execute(select(1))
 
 
 def test_transactions_do_not_nest(database):

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -112,7 +112,7 @@ def read() -> Iterator[Session]:
 def _asking() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, TimeoutError) as error:  # the last: no connection was free in time
         raise Busy("the database can't answer just now") from error
     except StaleDataError as error:  # the row's version moved on between our reading and our writing it
         raise Stale(_("Somebody else saved this first.")) from error
