@@ -161,7 +161,9 @@ def _close_weekly(session: Session, actor: Actor, course: Course, response: Scal
     weekly = followup.open_tasks(session, course.id, "weekly_score", opened_by=now + EARLY)
     name = scales.SCALES[response.scale].name
     for task in weekly[:1]:
-        followup.done_by_itself(session, actor, task, f"{name} {response.total}", now=now)
+        session.refresh(task, with_for_update={"key_share": True})
+        if task.status is TaskStatus.OPEN:  # nobody closed it in that moment
+            followup.done_by_itself(session, actor, task, f"{name} {response.total}", now=now)
 
 
 def open_alerts(session: Session, patient_id: UUID) -> list[Task]:
