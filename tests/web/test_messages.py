@@ -29,6 +29,7 @@ from tracker.rules.cadence import Purpose
 from tracker.rules.delivery import LEASE
 from tracker.rules.vocabulary import AttemptOutcome, ContactChannel, ReminderStatus
 from tracker.services import messages, sending, undelivered
+from tracker.services.delivery import Result
 from tracker.services.health import health
 from tracker.services.sending import Witness
 from tracker.worker import build
@@ -272,6 +273,39 @@ def test_what_will_be_sent_again_is_shown_first_and_the_reason_stays(house, brow
     assert again.status_code == 409
     assert "M. Reyes has had it sent again already" in again.text
     assert "on its way already" in again.text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "said"),
+    [
+        (
+            AttemptOutcome.REFUSED,
+            "recipient: 550 5.1.1 <ada@example.org>: User unknown",
+            "Refused. Nothing is taken for this address. "
+            "In technical words: “550 5.1.1 <a…@example.org>: User unknown”",
+        ),
+        (
+            AttemptOutcome.DEFERRED,
+            "connect: ConnectionRefusedError: [Errno 111] Connection refused",
+            "Not taken, to be tried again. There was no connection. "
+            "In technical words: “ConnectionRefusedError: [Errno 111] Connection refused”",
+        ),
+        (AttemptOutcome.ACCEPTED, "dot: 250 queued as 4F", "Taken In technical words: “250 queued as 4F”"),
+        (AttemptOutcome.REFUSED, "write", "Refused"),
+        (
+            AttemptOutcome.UNCERTAIN,
+            "The sender stopped in the middle of it.",
+            "No answer after it was handed over. The sender stopped in the middle of it.",
+        ),
+    ],
+)
+def test_what_became_of_a_try_is_said_plainly_before_it_is_quoted(house, browser, course, outcome, detail, said):
+    [lease] = mailroom.take(now=NOW)
+    mailroom.mark(mailroom.look(lease, now=NOW), now=NOW)
+    mailroom.record(lease, Result(outcome, detail), now=NOW)
+    page = browser(house.coordinator).get(f"/messages/{lease.reminder_id}").text
+    cell = re.search(r'<td data-label="What became of it">(.*?)</td>', page)[1]
+    assert unescape(re.sub("<[^>]+>", "", cell.replace("<br>", " "))) == said
 
 
 def test_whoever_found_out_says_so_and_the_task_is_gone(house, browser, lost):
