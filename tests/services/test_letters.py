@@ -61,7 +61,7 @@ def text_left(course_id, number: int, at) -> None:
         more = select(Reminder.id).where(Reminder.course_id == course_id, Reminder.purpose == Purpose.CHECK_IN)
         last = select(Reminder.id).where(Reminder.course_id == course_id, Reminder.purpose == Purpose.LATE_CHECK_IN)
         ids = [*session.scalars(of_this), *session.scalars(more), *session.scalars(last)][:number]
-        left = {"status": ReminderStatus.DELIVERED, "channel": SMS, "sent_at": at}
+        left = {"status": ReminderStatus.DELIVERED, "withdrawn": False, "channel": SMS, "sent_at": at}
         session.execute(update(Reminder).where(Reminder.id.in_(ids)).values(**left))
 
 

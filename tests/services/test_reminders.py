@@ -364,7 +364,7 @@ def test_a_worker_that_looked_before_she_said_that_she_cant_come_sends_nothing(h
     course = mailroom.series(house, mailroom.patient(house, "Ada"), AT_ONE, booked_at=NOW)
     at = AT_ONE - DAY
     with db.transaction() as session:
-        session.execute(update(Reminder).where(Reminder.purpose != Purpose.VISIT).values(status="cancelled"))
+        session.execute(update(Reminder).where(Reminder.purpose != Purpose.VISIT).values(status="expired"))
     [held] = mailroom.take(now=at)
     letter = mailroom.look(held, now=at)
     cant_come(house, course, now=at)

@@ -26,7 +26,7 @@ class Reminder(Base):
             "purpose",
             "subject_at",
             unique=True,
-            **where("status NOT IN ('cancelled', 'superseded')"),
+            **where("NOT withdrawn"),
         ),
         Index("ix_reminder_due", "send_at", **where("status = 'scheduled'")),
         Index("ix_reminder_leased", "lease_until", **where("status IN ('leased', 'sending')")),
@@ -36,6 +36,7 @@ class Reminder(Base):
         CheckConstraint("send_at <= expires_at", name="order"),
         CheckConstraint("(patient_id IS NULL) <> (user_id IS NULL)", name="whom"),
         CheckConstraint("sent_at IS NULL OR channel IS NOT NULL", name="channel_known"),
+        CheckConstraint("withdrawn = (status IN ('cancelled', 'superseded'))", name="withdrawn"),
     )
 
     id: Mapped[PrimaryId]
@@ -57,6 +58,9 @@ class Reminder(Base):
     send_at: Mapped[Instant]  # not before
     expires_at: Mapped[Instant]  # useless after
     status: Mapped[ReminderStatus] = mapped_column(default=ReminderStatus.SCHEDULED)
+    # Cancelled or superseded: the same may be said by another one. An index that went by the status itself would be
+    # written anew whenever that changes.
+    withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())
     reason: Mapped[Line] = mapped_column(default="")  # why it is where it is, in a coordinator's words
     sent_at: Mapped[Instant | None]  # when it was last marked as leaving
     attempts: Mapped[int] = mapped_column(default=0)

@@ -47,6 +47,7 @@ class Move:
 # What is marked can't be called back: the network may have it already.
 UNSENT = frozenset({S.SCHEDULED, S.LEASED})
 LIVE = UNSENT | {S.SENDING}
+WITHDRAWN = frozenset({S.CANCELLED, S.SUPERSEDED})  # the same may be said by another one
 UNTOLD = frozenset({S.FAILED, S.BOUNCED, S.EXPIRED, S.SUPPRESSED})  # it ended, and reached nobody
 
 MOVES: Mapping[Event, Move] = MappingProxyType(

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from tracker.models import Attempt, ContactPoint, Reminder, ReminderEvent, UserAccount, Visit, new_id
 from tracker.models.base import UtcInstant
 from tracker.rules.cadence import Purpose
-from tracker.rules.delivery import LEASE, MOVES, PAUSES, Event, next_try
+from tracker.rules.delivery import LEASE, MOVES, PAUSES, WITHDRAWN, Event, next_try
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import AttemptOutcome, ReminderChannel, ReminderStatus
 from tracker.services import consent, links, undelivered
@@ -88,10 +88,13 @@ def change(
 
 def _moving(event: Event, *which: ColumnElement[bool]) -> Update:
     move = MOVES[event]
-    held = {} if move.target in (ReminderStatus.LEASED, ReminderStatus.SENDING) else {"lease_until": None}
+    also: dict[str, Any] = (
+        {} if move.target in (ReminderStatus.LEASED, ReminderStatus.SENDING) else {"lease_until": None}
+    )
+    also |= {"withdrawn": True} if move.target in WITHDRAWN else {}
     [*sources] = move.sources
     fits = Reminder.status == sources[0] if len(sources) == 1 else Reminder.status.in_(sources)
-    return update(Reminder).where(fits, *which).values(status=move.target, **held)
+    return update(Reminder).where(fits, *which).values(status=move.target, **also)
 
 
 def _tell(

@@ -44,7 +44,7 @@ _OPEN = select(Task.kind, Task.id, Task.visit_id, Task.opens_at, Task.due_at).wh
 _KEPT = select(Reminder).where(
     Reminder.course_id == bindparam("course"),
     Reminder.purpose.not_in(cadence.TOLD_ONCE),
-    Reminder.status.not_in((ReminderStatus.CANCELLED, ReminderStatus.SUPERSEDED)),
+    Reminder.withdrawn.is_(False),
 )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tracker.errors import Refused, Stale
 from tracker.models import Reminder, ReminderEvent, Task, UserAccount
-from tracker.rules.delivery import MOVES, Event, useful_again
+from tracker.rules.delivery import MOVES, WITHDRAWN, Event, useful_again
 from tracker.rules.fields import Command, Line, Number
 from tracker.rules.permissions import Actor
 from tracker.rules.vocabulary import ReminderChannel, ReminderStatus
@@ -90,7 +90,7 @@ def _again(session: Session, row: Reminder, ways: frozenset[ReminderChannel], no
 def _not_in(status: ReminderStatus) -> str:
     if status is ReminderStatus.DELIVERED:
         return _("It arrived: there is nothing to send again.")
-    if status in (ReminderStatus.CANCELLED, ReminderStatus.SUPERSEDED):
+    if status in WITHDRAWN:
         return _("It was called off: what it says isn't so any more.")
     return _("It is on its way already.")
 

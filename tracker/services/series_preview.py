@@ -23,7 +23,6 @@ from tracker.services import addresses, calendar, clinic, reminders, settings, u
 from tracker.text import gettext as _
 
 MOST = 200  # patients to choose from
-_OFF = (ReminderStatus.CANCELLED, ReminderStatus.SUPERSEDED)
 
 
 class State(StrEnum):
@@ -103,7 +102,7 @@ def preview(
     """
     course = clinic.get(session, actor, Course, course_id)
     visits = session.scalars(select(Visit).where(Visit.course_id == course.id).order_by(Visit.starts_at)).all()
-    query = select(Reminder).where(Reminder.course_id == course.id, Reminder.status.not_in(_OFF))
+    query = select(Reminder).where(Reminder.course_id == course.id, Reminder.withdrawn.is_(False))
     there = list(session.scalars(query.order_by(Reminder.send_at)))
     basis = replace(reminders.basis_of(session, course, visits, _by_key(there)), cadence=steps)
     rows = [*_as_it_is(there), *_as_it_would_be(course, basis.considered(), there, now)]
