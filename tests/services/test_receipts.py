@@ -128,6 +128,8 @@ def test_what_can_not_be_delivered_is_a_task(letter, code, invalid, opted_out):
     hear("undelivered", code=code)
     assert one(letter).status is ReminderStatus.BOUNCED
     assert [task.kind for task in mailroom.rows(Task)] == ["undelivered"]
+    said = f" (its code: {code})" if code else ""
+    assert mailroom.rows(ReminderEvent)[-1].detail == f"The provider could not deliver it{said}."
     [point] = mailroom.rows(ContactPoint)
     assert (point.invalid_at is not None, point.opted_out_at is not None) == (invalid, opted_out)
 

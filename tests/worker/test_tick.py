@@ -1,5 +1,6 @@
 """A tick against a real mail server: what is due arrives once, in the patient's words, and says nothing it must not."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -251,6 +252,15 @@ def test_without_a_mail_server_what_is_too_late_becomes_a_task(course):
     assert worker(None).tick(NOW) == {}
     assert worker(None).tick(STARTS[0])["late"] == 3
     assert len(mailroom.rows(Task)) == 3
+
+
+def test_a_clinic_whose_zone_nobody_knows_keeps_no_other_from_its_calls(course, house):
+    broken = make_clinic()
+    mailroom.series(broken, mailroom.patient(broken, "Ben"), *STARTS)
+    with db.transaction() as session:
+        session.merge(broken.clinic).zone_name = "Nowhere/At_all"
+    assert worker(None).tick(STARTS[0])["late"] == 6
+    assert Counter(task.clinic_id for task in mailroom.rows(Task)) == {house.clinic.id: 3, broken.clinic.id: 3}
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -161,7 +161,7 @@ def _attempt(session: Session, event: ProviderEvent, epoch: int | None) -> Attem
 
 def _bounce(session: Session, this: tuple[ColumnElement[bool], ...], code: str, now: datetime) -> Sequence[Reminder]:
     reason = _("The provider could not deliver it.")
-    detail = f"{reason} {code}".strip()
+    detail = _("The provider could not deliver it (its code: %(code)s).", code=code) if code else reason
     bounced = delivery.change(session, Event.BOUNCE, *this, now=now, reason=reason, detail=detail)
     for row in bounced:
         point = session.get(ContactPoint, row.contact_point_id) if row.contact_point_id else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfoNotFoundError
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -132,7 +133,10 @@ def _detail(session: Session, row: Reminder) -> str:
     if row.visit_id is None:
         return f"{named}. {row.reason}"
     clinic = session.get_one(Clinic, row.clinic_id)
-    when = say_instant(row.subject_at, clinic.zone, clinic.country)
+    try:
+        when = say_instant(row.subject_at, clinic.zone, clinic.country)
+    except ZoneInfoNotFoundError:  # no reason to leave anybody uncalled, here or in another clinic
+        return f"{named}. {row.reason}"
     return _("%(message)s, visit %(when)s. %(reason)s", message=named, when=when, reason=row.reason)
 
 
