@@ -3,7 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Tests write thousands of small databases: into memory, where there are 2 GB of it to write to.
+# Tests write thousands of small databases: into memory, where there are 2 GB of it to write to. Four run at a time, also
+# on two cores: much of what they do is waiting.
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'END { if ($$4 > 2000000) print "/dev/shm" }')
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make locks"
 
@@ -13,7 +14,7 @@ run: .venv/.runtime  ## start the demonstration clinic on 127.0.0.1:$(PORT)
 	@exec $(BIN)/tracker demo --port $(PORT)
 
 test: .venv/.dev  ## the whole suite, with PostgreSQL and a browser where the machine has them
-	@$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: .venv/.dev  ## format, lint, types, floors, dependencies, templates, migrations
 	$(BIN)/ruff format --check

@@ -8,6 +8,7 @@ FLOOR = 40  # pages; raise it as pages come
 
 
 # The other two pairs of size and scheme are looked at by `make shots`.
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [("1280x800", "light"), ("390x844", "dark")])
 def test_every_page_can_be_used_by_everybody(running, chrome, size, scheme):
     """No finding, no complaint, no sideways scrolling."""
