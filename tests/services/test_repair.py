@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 import pytest
 from sqlalchemy import select
 
+from tests import claims
 from tests.conftest import NOW
 from tests.services.diary import Diary, count
 from tracker import db, jobs
@@ -13,6 +14,7 @@ from tracker.errors import Refused, Stale
 from tracker.models import Claim, Closure, Job, Reminder, Task, Visit
 from tracker.rules.cadence import Purpose
 from tracker.rules.protocols import TWO_A_WEEK
+from tracker.rules.repair import repair as planned_anew
 from tracker.rules.spacing import spacing_faults
 from tracker.rules.vocabulary import JobStatus, ReminderStatus, TaskStatus
 from tracker.services import affected, clinic, damage, places, repair
@@ -176,6 +178,29 @@ def test_a_visit_that_somebody_moved_meanwhile_makes_the_proposal_stale(diary):
         apply(diary, job)
 
 
+@pytest.mark.parametrize("change", ["move", "cancel"])
+def test_so_does_a_visit_that_somebody_changed_while_places_were_looked_for(diary, change):
+    actor, visit = diary.house.coordinator, diary.visits("Ada")[0]
+    other = places.as_place(diary.move_options(visit)[-1].visit)
+    close(diary, first_day(diary))
+    with db.transaction() as session:
+        job = job_rows.start(session, actor, damage.KIND, {"kept": []}, total=3, now=NOW)
+        held = job_rows.take(session, now=NOW)
+    with db.read() as session:
+        seen = damage.load(session, actor, held.args, now=NOW)
+    if change == "move":
+        diary.move(visit, other)
+    else:
+        diary.cancel(visit)
+    with db.transaction() as session:
+        result = damage.as_data(session, actor, held.args, planned_anew(seen), now=NOW)
+        job_rows.finish(session, held, result, now=NOW)
+        job = session.get_one(Job, job.id)
+    with pytest.raises(Stale, match="Somebody changed visits since"):
+        apply(diary, job)
+    assert claims.imbalances() == []
+
+
 def test_a_place_that_is_closed_meanwhile_is_refused_and_nothing_moves(diary):
     close(diary, first_day(diary))
     job = search(diary)
@@ -196,14 +221,15 @@ def test_who_has_no_place_is_a_task_until_she_has_one(diary):
     found = proposal(diary, job)
     assert not found.rows
     assert len(found.unplaced) == 18
+    diary.cancel(diary.visits("Ben")[5])  # nobody has to call about that one
     apply(diary, job)
-    assert count(Task, Task.kind == "no_place", Task.status == TaskStatus.OPEN) == 18
+    assert count(Task, Task.kind == "no_place", Task.status == TaskStatus.OPEN) == 17
     with db.transaction() as session:
         for row in session.scalars(select(Closure)):
             session.delete(row)
     visit = diary.visits("Ada")[0]
     diary.move(visit, places.as_place(diary.move_options(visit)[0].visit))
-    assert count(Task, Task.kind == "no_place", Task.status == TaskStatus.OPEN) == 17
+    assert count(Task, Task.kind == "no_place", Task.status == TaskStatus.OPEN) == 16
 
 
 def test_a_search_can_be_stopped_before_and_while_it_runs(diary):

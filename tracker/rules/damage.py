@@ -22,6 +22,7 @@ class Standing:
     claims: tuple[PlannedClaim, ...] = field(repr=False)
     lost: bool = False
     fixed: bool = False
+    version: int = 0  # of the visit as it was seen here
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def _standing(visit: Visit, claims: tuple[PlannedClaim, ...], gone: set[UUID], k
         claims=claims,
         lost=visit.id in gone,
         fixed=visit.status is not VisitStatus.BOOKED or visit.id in kept,
+        version=visit.version,
     )
 
 
@@ -123,16 +124,17 @@ def _was(visit: Standing) -> Was:
 
 
 def as_data(session: Session, actor: Actor, args: Mapping[str, Any], found: Repair, *, now: datetime) -> dict[str, Any]:
-    """Return a repair as plain data for a job's result, with the version that each visit was seen in."""
+    """Return a repair as plain data for a job's result, with the version that each visit was seen in.
+
+    Who changes one while the search is under way makes what it finds stale.
+    """
     lost = affected(session, actor, clinic.info(session, actor.clinic_id), now=now)
     missing = {one.visit_id: ", ".join(one.missing) for one in lost}
-    ids = [change.visit.id for change in found.changes]
-    versions = dict(session.execute(select(Visit.id, Visit.version).where(Visit.id.in_(ids))).all())
     return {
         "changes": [
             {
                 "visit": str(change.visit.id),
-                "version": versions[change.visit.id],
+                "version": change.visit.version,
                 "lost": change.visit.lost,
                 "missing": missing.get(change.visit.id, ""),
                 "was": WAS.dump_python(_was(change.visit), mode="json"),

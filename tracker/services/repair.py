@@ -17,6 +17,7 @@ from tracker.rules.permissions import Actor
 from tracker.rules.plan import PlannedVisit
 from tracker.rules.vocabulary import ResourceKind, Role
 from tracker.services import audit, capacity, clinic, followup, moving
+from tracker.services.affected import affected
 from tracker.services.clinic import ClinicInfo
 from tracker.services.damage import KIND, PLANNED, WAS, Was
 from tracker.services.followup import Ask
@@ -217,8 +218,10 @@ def apply(session: Session, actor: Actor, job_id: UUID, wanted: ApplyRepair, *, 
         raise Stale(_("Somebody changed visits since: %(names)s. Look for places again.", names=names))
     _check_free(session, place, found)
     _put(session, actor, found, now)
+    lost = {one.visit_id for one in affected(session, actor, place, now=now)}
     for row in (*found.unplaced, *found.left):
-        followup.ask(session, row.visit, _call(row, place, now), now=now)
+        if row.visit.id in lost:  # still: nobody moved or cancelled it meanwhile
+            followup.ask(session, row.visit, _call(row, place, now), now=now)
     job.applied_at = now
     session.flush()
     audit.record(session, actor, "apply repair", subject=f"job {job.id}", now=now)
