@@ -1,10 +1,11 @@
 """A series booked on the telephone: with the keyboard alone, in ten keys and clicks at most that aren't typing."""
 
+import contextlib
 import re
 import time
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 from sqlalchemy import select
 
 from tests.browser.site import watch
@@ -92,6 +93,15 @@ def press_to(page, target, limit: int = 60) -> int:
     raise AssertionError(f"{target} is not reached in {limit} steps")
 
 
+def wait_for(page, requests: list, count: int) -> None:
+    """Wait until so many requests were held back."""
+    for _ in range(200):
+        if len(requests) == count:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("nothing was asked for")
+
+
 def test_the_keyboard_alone_books_and_changes_one_visit(desk):
     """Every control is reached by Tab; the other places of a visit open within its option and hold the focus."""
     desk.goto("/patients?q=romero")
@@ -123,6 +133,36 @@ def test_the_keyboard_alone_books_and_changes_one_visit(desk):
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("heading", level=1)).to_contain_text("Romero")
     assert len(booked("Romero")) == 6
+
+
+def test_what_was_asked_last_is_what_counts(desk):
+    """An answer to the wishes that comes late takes neither the focus nor the other places of a visit away."""
+    desk.goto("/patients?q=romero")
+    desk.get_by_role("link", name=re.compile("Romero")).click()
+    desk.get_by_role("link", name="Book a series").last.click()
+    desk.get_by_role("button", name="Find visits").click()
+    change = desk.locator(".option").first.get_by_role("link", name="Other places for visit 1", exact=True)
+    expect(change).to_be_visible()
+
+    late = []
+    desk.route(re.compile("courses/new"), lambda route: late.append(route), times=1)
+    desk.get_by_label("Fri", exact=True).click()
+    change.focus()
+    wait_for(desk, late, 1)
+    late.pop().continue_()
+    expect(desk.locator(".option").first.locator("ol")).not_to_contain_text("Fri")
+    expect(change).to_be_focused()
+
+    desk.route(re.compile("courses/new"), lambda route: late.append(route))
+    desk.get_by_label("Fri", exact=True).click()
+    wait_for(desk, late, 1)
+    change.click()
+    wait_for(desk, late, 2)
+    with contextlib.suppress(Error):  # it was called off
+        late[0].continue_()
+    desk.wait_for_timeout(500)
+    late[1].continue_()
+    expect(desk.locator(".others")).to_be_focused()
 
 
 def test_without_a_script_the_same_forms_book(running, chrome):
