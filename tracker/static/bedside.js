@@ -23,6 +23,7 @@
   }
 
   function tick() {
+    startTimer(); // a swap may have brought a new one this very moment
     const timer = document.querySelector("[data-timer][data-running]");
     if (!timer) return;
     const seconds = Number(timer.dataset.seconds) + Math.floor((performance.now() - Number(timer.dataset.from)) / 1000);
